@@ -1,0 +1,1 @@
+//! Operator for Paperspace machines.
