@@ -1,1 +1,4 @@
 //! Operator for Paperspace machines.
+
+pub mod paperspace;
+pub mod simulator;

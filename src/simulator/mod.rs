@@ -1,0 +1,1 @@
+//! A faithful Paperspace API to develop and test against.
