@@ -1,4 +1,6 @@
 //! Operator for Paperspace machines.
 
+pub mod args;
+pub mod crd;
 pub mod paperspace;
 pub mod simulator;

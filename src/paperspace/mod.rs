@@ -4,3 +4,6 @@ pub mod error;
 pub mod types;
 
 pub use error::Error;
+
+/// The public API.
+pub const DEFAULT_URL: &str = "https://api.paperspace.com/v1";

@@ -1,0 +1,358 @@
+//! What a machine should be.
+//!
+//! Nothing that acts on Paperspace has a default here except `powerState` and the three fixed booleans: an absent field means
+//! what the design says for it, and is never written into the object. "Fixed" fields are refused a change by CEL, with a message that
+//! says what to do instead.
+
+#![allow(unreachable_pub, reason = "the derive of KubeSchema wraps a copy of each struct in a private module")]
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::status::PaperspaceMachineStatus;
+
+/// A Paperspace virtual machine: the operator creates, starts, stops, changes and destroys it until it is what the spec says.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "paperspace-operator.dev",
+    version = "v1alpha1",
+    kind = "PaperspaceMachine",
+    plural = "paperspacemachines",
+    shortname = "psm",
+    category = "paperspace",
+    namespaced,
+    status = "PaperspaceMachineStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    doc = "A Paperspace virtual machine, declared. The operator creates, starts, stops, changes and destroys it until Paperspace has what the spec says, and reports in the status.",
+    selectable = ".spec.region",
+    selectable = ".spec.machineType",
+    selectable = ".status.machineId",
+    printcolumn(name = "Type", type_ = "string", json_path = ".spec.machineType"),
+    printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
+    printcolumn(name = "Power", type_ = "string", json_path = ".status.powerState"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "IP", type_ = "string", json_path = ".status.publicIp"),
+    printcolumn(name = "USD/H", type_ = "string", json_path = ".status.hourlyRateUSD"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "ID", type_ = "string", json_path = ".status.machineId", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1),
+    validation = Rule::new("self.spec.managementPolicy != 'Observe' || has(self.spec.adopt) || (has(self.status) && has(self.status.machineId))")
+        .message("managementPolicy Observe needs adopt.machineId, or a resource that has its machine already")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.templateId) || has(self.adopt)").message("templateId is required unless adopt names an existing machine"),
+    validation = Rule::new("has(self.templateId) == has(oldSelf.templateId) && (!has(self.templateId) || self.templateId == oldSelf.templateId)")
+        .message("templateId is fixed; delete the resource and create a new one"),
+    validation = Rule::new("has(self.adopt) == has(oldSelf.adopt) && (!has(self.adopt) || (self.adopt.machineId == oldSelf.adopt.machineId && self.adopt.onDifference == oldSelf.adopt.onDifference && has(self.adopt.replaceMark) == has(oldSelf.adopt.replaceMark) && (!has(self.adopt.replaceMark) || self.adopt.replaceMark == oldSelf.adopt.replaceMark)))")
+        .message("adopt is fixed; delete the resource (an adopted machine is kept by default) and create one that says what you want"),
+    validation = Rule::new("!has(oldSelf.networkId) || has(self.networkId)")
+        .message("a machine on a private network cannot leave it; name another network instead"),
+    validation = Rule::new("!has(self.autoShutdown) || self.powerState != 'Running'")
+        .message("autoShutdown would fight powerState Running: set powerState: Manual"),
+    validation = Rule::new("!has(self.restorePoint) || has(self.restorePoint.snapshotId) || self.takeInitialSnapshot")
+        .message("restorePoint needs takeInitialSnapshot: true or a snapshotId"),
+    validation = Rule::new("!has(self.restorePoint) || self.resizePolicy != 'StopAndStart'")
+        .message("with a restorePoint every stop resets the disk; use resizePolicy: WhenStopped")
+)]
+pub struct PaperspaceMachineSpec {
+    /// Paperspace's label of the machine type, such as C5, A4000, A100-80G or H100x8. Changed per resizePolicy, within its group
+    /// (CPU types, or GPU types of one family).
+    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[A-Za-z0-9+][A-Za-z0-9+_-]*$"))]
+    pub machine_type: String,
+
+    /// Id of the OS template or custom template that the machine is created from. Required unless adopt is given. Fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9]+$"))]
+    pub template_id: Option<String>,
+
+    /// Region code: NY2, CA1 or AMS1 today. Fixed.
+    #[schemars(length(max = 8), regex(pattern = r"^[A-Z]{2,4}[0-9]{1,2}$"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("region is fixed; delete the resource and create a new one"))]
+    pub region: String,
+
+    /// Size of the disk in GB. It may only grow; changed per resizePolicy.
+    #[serde(rename = "diskSizeGB")]
+    #[schemars(range(min = 50, max = 16000))]
+    #[x_kube(validation = Rule::new("self >= oldSelf").message("a disk can only grow; to shrink it, delete the resource and create a new one"))]
+    pub disk_size_gb: i32,
+
+    /// Base of the name shown on Paperspace (default: namespace-name). The operator appends a mark of 12 hex digits, by which it finds its
+    /// machine again whatever was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100), regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$"))]
+    pub machine_name: Option<String>,
+
+    /// Running: kept on, started again when found off. Stopped: kept off. Manual: started once at creation, then left to the console, the
+    /// API, autoShutdown and the restart annotation.
+    #[serde(default)]
+    pub power_state: PowerState,
+
+    /// What to do when machineType or diskSizeGB changes, for which the machine must be off. WhenStopped: wait until it is off anyway.
+    /// StopAndStart: stop it, change it, and bring it back to the power state it had.
+    #[serde(default)]
+    pub resize_policy: ResizePolicy,
+
+    /// Id of a private network in the same region. It may be set or moved, not removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9]+$"))]
+    pub network_id: Option<String>,
+
+    /// How the machine is reached from outside. Absent: a dynamic address at creation, and not compared afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_ip: Option<PublicIpSpec>,
+
+    /// The machine shuts itself down after some hours. Needs powerState Manual or Stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_shutdown: Option<AutoShutdown>,
+
+    /// Paperspace takes snapshots regularly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_snapshot: Option<AutoSnapshot>,
+
+    /// The disk is set back to a snapshot at every shutdown. Needs takeInitialSnapshot or a snapshotId.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_point: Option<RestorePoint>,
+
+    /// Take a snapshot right after creation. Acts at creation only. Fixed.
+    #[serde(default)]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("takeInitialSnapshot acts only at creation and is fixed"))]
+    pub take_initial_snapshot: bool,
+
+    /// Create the machine with NVLink, on types that have it. Acts at creation only. Fixed.
+    #[serde(default)]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("enableNvlink acts only at creation and is fixed"))]
+    pub enable_nvlink: bool,
+
+    /// Let Paperspace mail the machine's password to the owner of the API key. Acts at creation only. Fixed.
+    #[serde(default = "yes")]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("emailPassword acts only at creation and is fixed"))]
+    pub email_password: bool,
+
+    /// A script that runs when the machine starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup_script: Option<StartupScript>,
+
+    /// Secret in the same namespace with the Paperspace API key. It must carry the label paperspace-operator.dev/use: credentials. Absent:
+    /// the operator's own key, where that may be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_ref: Option<CredentialsRef>,
+
+    /// Take over an existing machine instead of creating one. Fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<Adopt>,
+
+    /// Manage: Paperspace is made to match. Observe: Paperspace is only read and the resource holds no finalizer.
+    #[serde(default)]
+    pub management_policy: ManagementPolicy,
+
+    /// What becomes of the machine when the resource is deleted. Absent: Delete for a machine that the operator created, Retain for an
+    /// adopted one. The value in force is in the status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+
+    /// While true, deleting the resource waits and destroys nothing.
+    #[serde(default)]
+    pub deletion_protection: bool,
+
+    /// While true, nothing is written to Paperspace; the status goes on being read.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The power state asked for.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PowerState {
+    /// Kept on.
+    #[default]
+    Running,
+    /// Kept off.
+    Stopped,
+    /// Started once, then left alone.
+    Manual,
+}
+
+/// How a change that needs the machine off is applied.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResizePolicy {
+    /// At the next stop.
+    #[default]
+    WhenStopped,
+    /// At once.
+    StopAndStart,
+}
+
+/// How the machine is reached from outside.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.type == 'Static' || !has(self.reclaimPolicy)").message("reclaimPolicy is for type Static"))]
+pub struct PublicIpSpec {
+    /// None: no public address. Dynamic: a new one at each start. Static: one that stays.
+    #[serde(rename = "type")]
+    pub kind: PublicIpKind,
+    /// What becomes of a static address that the operator allocated when it is no longer needed. Absent: Release. Only with type Static.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reclaim_policy: Option<ReclaimPolicy>,
+}
+
+/// The kinds of public address.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PublicIpKind {
+    /// No public address.
+    None,
+    /// A new one at each start.
+    Dynamic,
+    /// One that stays, also while the machine is off.
+    Static,
+}
+
+/// What becomes of an allocated address.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReclaimPolicy {
+    /// Given back to Paperspace.
+    Release,
+    /// Kept by the team, which goes on paying for it.
+    Retain,
+}
+
+/// When the machine shuts itself down.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AutoShutdown {
+    /// Hours until the machine shuts down. Linux machines do so whether or not someone is connected, Windows machines when idle.
+    #[schemars(range(min = 1, max = 168))]
+    pub timeout_hours: i32,
+    /// Shut down under a connected user too.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// Regular snapshots.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AutoSnapshot {
+    /// How often.
+    pub frequency: SnapshotFrequency,
+    /// How many are kept; the oldest is replaced.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 10))]
+    pub keep: i32,
+}
+
+fn one() -> i32 {
+    1
+}
+
+/// How often a snapshot is taken.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SnapshotFrequency {
+    /// Every hour.
+    Hourly,
+    /// Every day.
+    Daily,
+    /// Every week.
+    Weekly,
+    /// Every month.
+    Monthly,
+}
+
+/// Setting the disk back.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestorePoint {
+    /// When the disk is set back; Paperspace knows only Shutdown.
+    #[serde(default)]
+    pub frequency: RestoreFrequency,
+    /// Snapshot to go back to. Absent: the initial snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9]+$"))]
+    pub snapshot_id: Option<String>,
+}
+
+/// When the disk is set back.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestoreFrequency {
+    /// At every shutdown.
+    #[default]
+    Shutdown,
+}
+
+/// A script that runs when the machine starts.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StartupScript {
+    /// Id of a startup script that exists on Paperspace.
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9]+$"))]
+    pub script_id: String,
+}
+
+/// Where the API key is.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialsRef {
+    /// Name of a Secret in the resource's namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Key in the Secret's data.
+    #[serde(default = "api_key")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+fn api_key() -> String {
+    "apiKey".to_owned()
+}
+
+/// Which machine is taken over, and how carefully.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Adopt {
+    /// Id of the existing machine.
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9]+$"))]
+    pub machine_id: String,
+    /// The mark (12 hex digits at the end of the machine's name) of another resource that may be replaced: the way to bring a restored or
+    /// moved resource back to its machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 12), regex(pattern = r"^[0-9a-f]{12}$"))]
+    pub replace_mark: Option<String>,
+    /// Hold: nothing is written to Paperspace, power included, until the spec equals the machine; the differences are in status.drift. Apply:
+    /// differences are mended at once.
+    #[serde(default)]
+    pub on_difference: OnDifference,
+}
+
+/// What differences between spec and adopted machine lead to.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnDifference {
+    /// Report and wait.
+    #[default]
+    Hold,
+    /// Mend.
+    Apply,
+}
+
+/// Whether Paperspace is written to.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ManagementPolicy {
+    /// Made to match.
+    #[default]
+    Manage,
+    /// Only read.
+    Observe,
+}
+
+/// What becomes of the machine when the resource goes.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeletionPolicy {
+    /// Destroyed.
+    Delete,
+    /// Kept.
+    Retain,
+}

@@ -1,0 +1,270 @@
+//! What the operator knows of a machine and must not forget.
+//!
+//! The status is always written whole. What can be seen again on Paperspace is a convenience for readers; `account`, `machineId`, `creation`,
+//! `operation`, `applied` and `handled…` are memory that cannot be observed again.
+
+#![allow(unreachable_pub, reason = "the derive of KubeSchema wraps a copy of each struct in a private module")]
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::spec::DeletionPolicy;
+
+/// What the operator knows of the machine.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaperspaceMachineStatus {
+    /// The generation of the spec that the conditions speak of; -1 until the operator has looked once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The Paperspace account that the machine belongs to; a key of another team is not used for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// Paperspace's id of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_id: Option<String>,
+    /// The machine's name on Paperspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_name: Option<String>,
+    /// Paperspace's word for the machine's state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// The state in one word for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_state: Option<String>,
+    /// What becomes of the machine when the resource is deleted, as it is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+    /// Ready, Synced, and when they apply Suspended, Reconciling or Stalled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
+    pub conditions: Vec<Condition>,
+    /// The last attempt to create the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creation: Option<Creation>,
+    /// When an adopted machine was claimed by putting this resource's mark on its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted_at: Option<Time>,
+    /// The last operation that must not be repeated: a restart, a stop for a resize, a destroy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Operation>,
+    /// The public address, while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_ip: Option<String>,
+    /// The address in the private network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_ip: Option<String>,
+    /// The network; also set for the region's default network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_id: Option<String>,
+    /// What the machine is made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<Hardware>,
+    /// Price of an hour of use, as Paperspace gives it.
+    #[serde(default, rename = "hourlyRateUSD", skip_serializing_if = "Option::is_none")]
+    pub hourly_rate_usd: Option<String>,
+    /// Where the machine differs from the spec, until it does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["field".to_owned()]))]
+    pub drift: Vec<Drift>,
+    /// The last value of the restart annotation that was acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handled_restart_at: Option<String>,
+    /// The last value of the reconcile annotation that was acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handled_reconcile_at: Option<String>,
+    /// When the machine was last seen to have come up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    /// When the machine was last seen to have gone off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<Time>,
+    /// What was sent for fields that Paperspace does not give back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<Applied>,
+}
+
+/// A Paperspace account.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// The API's address.
+    pub endpoint: String,
+    /// The team's id.
+    pub team: String,
+}
+
+/// An attempt to create the machine, written down before it is made. Everything remembered about it is keyed by `id`.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Creation {
+    /// Random; exactly one request is sent for it.
+    pub id: String,
+    /// Counts from 1.
+    pub attempt: i32,
+    /// The team it was made for.
+    pub account: String,
+    /// When the first attempt was written down.
+    pub first_started_at: Time,
+    /// When this one was.
+    pub started_at: Time,
+    /// When this one was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Time>,
+    /// What came of it.
+    pub outcome: CreationOutcome,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// What came of an attempt.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CreationOutcome {
+    /// Not known yet: a machine may exist or still appear.
+    Open,
+    /// The machine exists.
+    Bound,
+    /// Paperspace certainly did nothing.
+    Refused,
+    /// No machine came of it, or it is gone again.
+    Expired,
+}
+
+/// An operation that must not be repeated.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    /// Random.
+    pub id: String,
+    /// Restart, Resize or Destroy.
+    pub name: OperationName,
+    /// How far it is.
+    pub state: OperationState,
+    /// When it was written down.
+    pub requested_at: Time,
+    /// The generation of the spec that it serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// The newest machine event before it, by which a lost reply is resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_event_seen: Option<String>,
+    /// What Paperspace said against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// The operations that are written down.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OperationName {
+    /// Asked for by annotation.
+    Restart,
+    /// Stop, change type or disk, start again.
+    Resize,
+    /// Destroying the machine.
+    Destroy,
+}
+
+/// How far an operation is.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OperationState {
+    /// Written down; the request may have been sent.
+    Open,
+    /// Paperspace took it.
+    Accepted,
+    /// Done.
+    Done,
+    /// Paperspace refused it.
+    Refused,
+    /// It is not known whether it happened, and it is not repeated.
+    Uncertain,
+}
+
+/// What the machine is made of.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hardware {
+    /// Virtual CPUs.
+    pub cpus: i32,
+    /// Memory as a Kubernetes quantity.
+    pub memory: String,
+    /// Disk as a Kubernetes quantity.
+    pub storage: String,
+    /// GPUs, such as "1x Quadro P4000".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub accelerators: Vec<String>,
+}
+
+/// One field that differs.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Drift {
+    /// The field of the spec.
+    pub field: String,
+    /// What the spec says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub desired: String,
+    /// What Paperspace has.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub observed: String,
+    /// Since when.
+    pub since: Time,
+    /// What becomes of it: Correct, Wait for a stop, or Report only.
+    pub action: DriftAction,
+}
+
+/// What becomes of a difference.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DriftAction {
+    /// Mended in place.
+    Correct,
+    /// Mended once the machine is off.
+    NeedsStop,
+    /// Cannot or may not be mended.
+    Report,
+}
+
+/// What was sent for fields that Paperspace does not give back, and what was set once and is turned off when its field goes.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    /// The startup script that was assigned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup_script_id: Option<String>,
+    /// autoShutdown was set by this resource.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub auto_shutdown: bool,
+    /// autoSnapshot was set by this resource.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub auto_snapshot: bool,
+    /// restorePoint was set by this resource.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restore_point: bool,
+    /// A static address was asked for by this resource, so that the one that comes is the operator's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub static_ip_requested: bool,
+    /// The static address that the operator allocated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocated_ip: Option<String>,
+    /// That address is kept when it is no longer needed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retain_ip: bool,
+}
+
+impl PaperspaceMachineStatus {
+    /// The condition of this type, if it is there.
+    pub fn condition(&self, kind: &str) -> Option<&Condition> {
+        self.conditions.iter().find(|c| c.type_ == kind)
+    }
+}
+
+/// Kubernetes' time of a timestamp: whole seconds, as it is stored.
+pub fn time(at: Timestamp) -> Time {
+    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
+}
