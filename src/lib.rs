@@ -2,5 +2,6 @@
 
 pub mod args;
 pub mod crd;
+pub mod lifecycle;
 pub mod paperspace;
 pub mod simulator;

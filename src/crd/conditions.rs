@@ -52,12 +52,18 @@ pub struct Summary {
     pub held: Option<Because>,
     /// Whether `spec.suspend` is set.
     pub suspended: bool,
+    /// Whether there is a machine: without one, `Ready` is False where it would be Unknown.
+    pub has_machine: bool,
 }
 
 /// The conditions of `summary`. The transition time of a condition whose status does not change is kept from `old`.
 pub fn conditions(summary: &Summary, generation: Option<i64>, old: &[Condition], now: Timestamp) -> Vec<Condition> {
+    let ready = match summary.ready.reason.ready() {
+        Some(Truth::Unknown) | None if !summary.has_machine => Truth::False,
+        known => known.unwrap_or(Truth::Unknown),
+    };
     let mut all = vec![
-        condition(READY, summary.ready.reason.ready().unwrap_or(Truth::Unknown), &summary.ready),
+        condition(READY, ready, &summary.ready),
         condition(SYNCED, summary.synced.reason.synced().unwrap_or(Truth::Unknown), &summary.synced),
     ];
     if summary.suspended {
@@ -71,7 +77,7 @@ pub fn conditions(summary: &Summary, generation: Option<i64>, old: &[Condition],
     match worst {
         // A suspended resource is not being worked on, and that is what its owner wants.
         Some(because) if because.progress == Progress::Working && !summary.suspended => {
-            all.push(condition(RECONCILING, Truth::True, because))
+            all.push(condition(RECONCILING, Truth::True, because));
         }
         Some(because) if because.progress == Progress::Stuck => all.push(condition(STALLED, Truth::True, because)),
         _ => {}

@@ -79,15 +79,15 @@ reasons! {
     MachineNotFound { U, U, Working, "Paperspace does not find the machine; it is being made sure that it is gone." }
     UnknownState { U, N, Working, "Paperspace says a state that this operator does not know; it waits." }
     NotObserved { U, U, Working, "The machine has not been seen for ten minutes." }
-    ApiUnavailable { F, F, Working, "Paperspace's API does not answer, and there is something to do." }
-    RateLimited { F, F, Working, "Paperspace asks to slow down." }
-    CredentialsMissing { F, F, Working, "No API key was found; Stalled after five minutes." }
+    ApiUnavailable { U, U, Working, "Paperspace's API does not answer, and there is something to do." }
+    RateLimited { U, U, Working, "Paperspace asks to slow down." }
+    CredentialsMissing { U, U, Working, "No API key was found; Stalled after five minutes." }
     NotCreated { F, F, Settled, "There is no machine, and suspend keeps one from being created." }
-    SecretNotLabelled { F, F, Stuck, "The Secret is not labelled for use by the operator." }
-    CredentialsRejected { F, F, Stuck, "Paperspace does not accept the API key." }
-    CredentialsNotAdmin { F, F, Stuck, "The key's user is no admin of the team and sees only some machines; nothing is concluded from that." }
-    AccountMismatch { F, F, Stuck, "The key belongs to another team than the machine." }
-    DefaultKeyNotAllowed { F, F, Stuck, "The operator's own key may not be used here; credentialsRef is needed." }
+    SecretNotLabelled { U, U, Stuck, "The Secret is not labelled for use by the operator." }
+    CredentialsRejected { U, U, Stuck, "Paperspace does not accept the API key." }
+    CredentialsNotAdmin { U, U, Stuck, "The key's user is no admin of the team and sees only some machines; nothing is concluded from that." }
+    AccountMismatch { U, U, Stuck, "The key belongs to another team than the machine." }
+    DefaultKeyNotAllowed { U, U, Stuck, "The operator's own key may not be used here; credentialsRef is needed." }
     CreateRejected { F, F, Stuck, "Paperspace refused to create the machine; retried slowly, and at once when the spec changes." }
     Restored { F, F, Stuck, "The resource was copied or restored from one that has a machine; none is created." }
     MachineMissing { F, F, Stuck, "The machine to adopt or observe is not there." }

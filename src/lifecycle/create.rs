@@ -1,0 +1,241 @@
+//! A machine that does not exist yet, by the protocol described in [`super`].
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::crd::conditions::Because;
+use crate::crd::reason::Reason;
+use crate::crd::{Applied, Creation, CreationOutcome, PublicIpKind, ReclaimPolicy, status::time};
+use crate::paperspace::types::Machine;
+
+use super::backoff;
+use super::desired;
+use super::memory::{Reply, SeenAttempt};
+use super::names::Mark;
+use super::pass::{End, Pass};
+use super::step::{Step, StepKind};
+
+/// A resource without a machine that is to have one.
+pub(super) fn decide(p: &mut Pass, team: &str) -> End {
+    match p.status.creation.clone() {
+        Some(creation) if creation.outcome == CreationOutcome::Open => open(p, &creation),
+        Some(creation) => next_attempt(p, team, &creation),
+        // Nobody but this process wrote since it added the finalizer: there was no attempt.
+        None if p.chain_unbroken() => begin(p, team, None),
+        None => write_placeholder(p, team),
+    }
+}
+
+/// Remembers since when this process has seen the attempt in the status as it is.
+pub(super) fn note_attempt(p: &mut Pass) {
+    let Some(creation) = &p.status.creation else {
+        p.memory.attempt = None;
+        return;
+    };
+    let same = p.memory.attempt.as_ref().is_some_and(|a| a.id == creation.id && a.outcome == creation.outcome);
+    if !same {
+        p.memory.attempt = Some(SeenAttempt { id: creation.id.clone(), outcome: creation.outcome, since: p.o.now.mono });
+    }
+}
+
+/// Absence of memory is not proof: what may have been tried is written down, never sent, and settled.
+pub(super) fn write_placeholder(p: &mut Pass, team: &str) -> End {
+    let created = p.object().metadata.creation_timestamp.as_ref().map_or(p.o.now.wall, |t| t.0);
+    p.status.account = Some(p.account(team));
+    p.status.creation = Some(Creation {
+        id: p.o.nonce.to_owned(),
+        attempt: 1,
+        account: team.to_owned(),
+        first_started_at: time(created),
+        started_at: time(p.o.now.wall),
+        closed_at: None,
+        outcome: CreationOutcome::Open,
+        message: None,
+    });
+    p.again(Duration::ZERO);
+    p.ready = Because::new(Reason::Creating, "Whether a machine was asked for before is not known: looking for one first");
+    p.synced = p.ready.clone();
+    p.end(Step::Nothing)
+}
+
+fn next_attempt(p: &mut Pass, team: &str, last: &Creation) -> End {
+    if let Some((because, left)) = p.blocked(StepKind::Create) {
+        return p.wait(because, Some(left));
+    }
+    // A refusal is also remembered over a restart: it is not repeated hot, unless the spec has changed since.
+    if let (CreationOutcome::Refused, Some(message), Some(closed)) = (last.outcome, &last.message, &last.closed_at) {
+        let attempts = u32::try_from(last.attempt).unwrap_or(1);
+        let same_spec = p.old().and_then(|s| s.observed_generation) == p.generation();
+        let left = left_of(p, closed.0, backoff::after_refusals(attempts, p.uid()));
+        if let (true, Some(left)) = (same_spec, left) {
+            return p.wait(Because::new(Reason::CreateRejected, message.clone()), Some(left));
+        }
+    }
+    begin(p, team, Some(last))
+}
+
+fn left_of(p: &Pass, since: Timestamp, wait: Duration) -> Option<Duration> {
+    let passed = Duration::try_from(p.o.now.wall.duration_since(since)).unwrap_or_default();
+    wait.checked_sub(passed).filter(|left| !left.is_zero())
+}
+
+/// Looks first; then writes an attempt down. Its request follows in the next pass.
+fn begin(p: &mut Pass, team: &str, last: Option<&Creation>) -> End {
+    if p.spec().suspend {
+        return p.wait(Because::new(Reason::NotCreated, "spec.suspend is set: no machine is created"), None);
+    }
+    if p.observes() {
+        return p
+            .wait(Because::new(Reason::MachineMissing, "there is no machine to observe, and managementPolicy Observe creates none"), None);
+    }
+    let closed_seen = p.memory.attempt.as_ref().map_or(Duration::ZERO, |a| a.since + Duration::from_nanos(1));
+    let marked = match p.fresh_list(closed_seen) {
+        Ok(look) => marked(&look.machines, &p.mark),
+        Err(end) => return end,
+    };
+    let creation = Creation {
+        id: p.o.nonce.to_owned(),
+        attempt: last.map_or(1, |l| l.attempt.saturating_add(1)),
+        account: team.to_owned(),
+        first_started_at: last.map_or_else(|| time(p.o.now.wall), |l| l.first_started_at.clone()),
+        started_at: time(p.o.now.wall),
+        closed_at: None,
+        outcome: CreationOutcome::Open,
+        message: None,
+    };
+    p.status.account = Some(p.account(team));
+    if let Some(oldest) = marked.first() {
+        return bind_found(p, creation, oldest);
+    }
+    let spec = p.spec();
+    p.status.creation = Some(creation);
+    p.status.operation = None;
+    p.status.applied = Some(Applied {
+        startup_script_id: spec.startup_script.as_ref().map(|s| s.script_id.clone()),
+        static_ip_requested: spec.public_ip.as_ref().is_some_and(|ip| ip.kind == PublicIpKind::Static),
+        retain_ip: spec.public_ip.as_ref().is_some_and(|ip| ip.reclaim_policy == Some(ReclaimPolicy::Retain)),
+        // An address of an earlier machine that is kept or still to be released is not forgotten.
+        ..Applied { allocated_ip: p.status.applied.as_ref().and_then(|a| a.allocated_ip.clone()), ..Applied::default() }
+    });
+    p.ready = Because::new(Reason::Creating, "Asking Paperspace for the machine");
+    p.synced = p.ready.clone();
+    p.again(Duration::ZERO);
+    p.end(Step::WriteAhead { id: p.o.nonce.to_owned(), create: true })
+}
+
+/// An attempt whose outcome is not in the status yet.
+fn open(p: &mut Pass, creation: &Creation) -> End {
+    match p.memory.reply.clone().filter(|(id, _)| *id == creation.id).map(|(_, reply)| reply) {
+        Some(Reply::Done(machine)) => return bind(p, creation.clone(), &machine),
+        Some(Reply::Nothing(error)) => return refused(p, creation.clone(), &error),
+        Some(Reply::Unclear(_)) | None => {}
+    }
+    let may_send =
+        p.memory.write_ahead.as_ref().is_some_and(|w| w.id == creation.id && p.o.now.at_most_since(&w.sent) < p.o.settings.fence());
+    let body = desired::creation(p.object(), p.o.settings.cluster_id.as_deref()).filter(|_| may_send && !p.spec().suspend);
+    if let Some(body) = body {
+        p.normal("Creating", format!("creating a {} in {} named {}", body.machine_type, body.region, body.name));
+        p.ready = Because::new(Reason::Creating, "Paperspace was asked for the machine");
+        p.synced = p.ready.clone();
+        p.again(Duration::ZERO);
+        let timeout = p.o.settings.create_timeout();
+        return p.end(Step::Create { attempt: creation.id.clone(), body: Box::new(body), timeout });
+    }
+    settle(p, creation)
+}
+
+/// Finds out what came of an attempt that somebody else made, or whose reply was lost.
+fn settle(p: &mut Pass, creation: &Creation) -> End {
+    let seen = p.memory.attempt.as_ref().map_or(p.o.now.mono, |a| a.since);
+    let settled = seen + p.o.settings.settle;
+    // While it settles one list per interval is enough; after that only lists that began later count.
+    let look = match p.list(p.o.began.mono.saturating_sub(p.o.settings.transition)) {
+        Ok(list) => list,
+        Err(end) => return end,
+    };
+    if let Some(oldest) = marked(&look.machines, &p.mark).first() {
+        return bind_found(p, creation.clone(), oldest);
+    }
+    if let Some(left) = settled.checked_sub(p.o.now.mono).filter(|left| !left.is_zero()) {
+        let because = Because::new(
+            Reason::Creating,
+            format!(
+                "The outcome of attempt {} is not known: a machine may still appear until it has been watched for {}s",
+                creation.attempt,
+                p.o.settings.settle.as_secs()
+            ),
+        );
+        return p.wait(because, Some(left.min(p.o.settings.transition)));
+    }
+    let mark = p.mark.clone();
+    match p.absent_from_two_lists(&format!("attempt {}", creation.id), settled, |m| carries(m, &mark)) {
+        Err(end) => end,
+        Ok(Some(found)) => bind_found(p, creation.clone(), found),
+        Ok(None) => {
+            p.status.creation = Some(closed(p, creation.clone(), CreationOutcome::Expired));
+            p.ready = Because::new(Reason::Creating, "The last attempt made no machine; trying again");
+            p.synced = p.ready.clone();
+            p.again(Duration::ZERO);
+            p.end(Step::Nothing)
+        }
+    }
+}
+
+/// Binds a machine that a list showed, once a GET by id shows it too: a list may still show what is gone.
+fn bind_found(p: &mut Pass, creation: Creation, found: &Machine) -> End {
+    match p.direct(&found.id, p.o.began.mono) {
+        Err(end) => end,
+        Ok(Some(machine)) => bind(p, creation, machine),
+        Ok(None) => {
+            let because = Because::new(Reason::Creating, format!("machine {} is listed but not found; looking again", found.id));
+            p.wait(because, Some(p.o.settings.transition))
+        }
+    }
+}
+
+fn bind(p: &mut Pass, creation: Creation, machine: &Machine) -> End {
+    let attempt = creation.attempt;
+    p.status.account = Some(crate::crd::Account { endpoint: p.o.settings.endpoint.clone(), team: creation.account.clone() });
+    p.status.creation = Some(closed(p, creation, CreationOutcome::Bound));
+    p.status.machine_id = Some(machine.id.clone());
+    // Requests that were made before there was a machine are not made of this one.
+    p.status.handled_restart_at = p.annotation(crate::crd::RESTART_REQUESTED).map(str::to_owned);
+    p.status.handled_reconcile_at = p.annotation(crate::crd::RECONCILE_REQUESTED).map(str::to_owned);
+    p.describe(machine);
+    p.normal("Created", format!("machine {} ({}) was created, attempt {attempt}", machine.id, machine.name));
+    p.ready = Because::new(Reason::Provisioning, format!("Paperspace is creating machine {}", machine.id));
+    p.synced = p.ready.clone();
+    p.again(Duration::ZERO);
+    p.end(Step::Nothing)
+}
+
+fn refused(p: &mut Pass, creation: Creation, error: &crate::paperspace::Error) -> End {
+    let mut creation = closed(p, creation, CreationOutcome::Refused);
+    creation.message = error.is_refusal().then(|| error.to_string());
+    p.status.creation = Some(creation);
+    match p.blocked(StepKind::Create) {
+        Some((because, left)) => p.wait(because, Some(left)),
+        None => {
+            p.again(Duration::ZERO);
+            p.end(Step::Nothing)
+        }
+    }
+}
+
+/// The attempt with its outcome, closed now.
+pub(super) fn closed(p: &Pass, creation: Creation, outcome: CreationOutcome) -> Creation {
+    Creation { outcome, closed_at: Some(time(p.o.now.wall)), ..creation }
+}
+
+/// The machines with this mark, the oldest first.
+pub(super) fn marked<'a>(machines: &'a [Machine], mark: &Mark) -> Vec<&'a Machine> {
+    let mut all: Vec<&Machine> = machines.iter().filter(|m| carries(m, mark)).collect();
+    all.sort_by(|a, b| a.dt_created.cmp(&b.dt_created).then_with(|| a.id.cmp(&b.id)));
+    all
+}
+
+/// Whether a machine carries this mark and is not deleted.
+pub(super) fn carries(machine: &Machine, mark: &Mark) -> bool {
+    machine.dt_deleted.is_none() && Mark::of_name(&machine.name).as_ref() == Some(mark)
+}

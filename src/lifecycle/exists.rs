@@ -1,0 +1,191 @@
+//! A resource that has its machine: what is seen of it, whether it is still ours, and the order in which it is brought to its spec.
+
+use std::time::Duration;
+
+use crate::crd::conditions::Because;
+use crate::crd::reason::Reason;
+use crate::crd::{ADDRESS_OF_MACHINE, Hardware, RECONCILE_REQUESTED, status::time};
+use crate::paperspace::types::{Machine, MachineState, PublicIpType};
+
+use super::names::{self, Mark};
+use super::pass::{End, Flow, Pass, not_observed};
+use super::step::Step;
+use super::{change, create, diff, power, restart, vanish};
+
+/// A bound machine.
+pub(super) fn decide(p: &mut Pass, id: &str, team: &str) -> End {
+    match run(p, id, team) {
+        Err(end) => end,
+    }
+}
+
+fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
+    let asked_now = p.annotation(RECONCILE_REQUESTED).filter(|a| p.status.handled_reconcile_at.as_deref() != Some(a)).map(str::to_owned);
+    // What is quiet is read from the account's list, however old; what is happening or was asked about is looked at.
+    let begun_after = match (&asked_now, p.is_idle()) {
+        (Some(_), _) => p.o.began.mono,
+        (None, true) => Duration::ZERO,
+        (None, false) => p.o.began.mono.saturating_sub(p.o.settings.transition),
+    };
+    let Some(machine) = p.machine(id, begun_after)? else { return Err(vanish::decide(p, id)) };
+    p.memory.missing = None;
+    if p.unseen_too_long() && p.look.as_ref().is_some_and(|(_, began)| p.o.now.mono.saturating_sub(*began) > p.o.unobserved_for / 2) {
+        return Err(p.wait(not_observed(), Some(Duration::from_mins(1))));
+    }
+    p.status.account = Some(p.account(team));
+    p.describe(machine);
+    if !p.observes() {
+        still_ours(p, machine)?;
+    }
+    if machine.state == MachineState::Provisioning {
+        let because = Because::new(Reason::Provisioning, format!("Paperspace is creating machine {id}"));
+        return Err(p.wait(because, Some(p.o.settings.transition)));
+    }
+    p.status.handled_reconcile_at = asked_now.or(p.status.handled_reconcile_at.take());
+    let differences = match p.observes() {
+        true => Vec::new(),
+        false => {
+            let applied = p.applied().clone();
+            diff::diff(p.object(), p.o.settings.cluster_id.as_deref(), &applied, machine)
+        }
+    };
+    p.ready = power::view(p, machine);
+    change::report(p, machine, &differences);
+    report_duplicates(p, id);
+    if !p.read_only() {
+        change::in_place(p, machine, &differences)?;
+        change::scripts(p, id)?;
+        change::addresses(p, machine)?;
+        change::resize(p, machine, &differences)?;
+        restart::decide(p, machine)?;
+        power::decide(p, machine)?;
+    }
+    if p.ready.progress == crate::crd::reason::Progress::Working {
+        p.again(p.o.settings.transition);
+    }
+    Err(p.end(Step::Nothing))
+}
+
+/// The mark on the machine is this resource's, or was lost (which is drift). Another one's means that it was taken over.
+fn still_ours(p: &mut Pass, machine: &Machine) -> Flow<()> {
+    if let Some(other) = Mark::of_name(&machine.name).filter(|m| *m != p.mark) {
+        let because = Because::new(
+            Reason::OwnershipLost,
+            format!(
+                "machine {} carries the mark {other} of another resource and is not touched any more. If it is this resource's, remove that mark from its name ({}) on Paperspace; else delete this resource, which then only drops its finalizer",
+                machine.id, machine.name
+            ),
+        );
+        p.synced = because.clone();
+        return Err(p.wait(because, None));
+    }
+    let Some(team) = p.status.account.as_ref().map(|a| a.team.clone()) else { return Ok(()) };
+    let address = names::address(&team, &machine.id, &p.mark);
+    if !p.read_only() && p.annotation(ADDRESS_OF_MACHINE) != Some(&address) {
+        p.again(Duration::ZERO);
+        return Err(p.end_quietly(Step::Annotate { address }));
+    }
+    Ok(())
+}
+
+fn report_duplicates(p: &mut Pass, id: &str) {
+    let others: Vec<String> =
+        create::marked(p.o.marked, &p.mark).iter().filter(|m| m.id != id).map(|m| format!("{} ({})", m.id, m.state)).collect();
+    if !others.is_empty() && !p.observes() {
+        p.synced = Because::new(
+            Reason::Duplicate,
+            format!(
+                "other machines carry this resource's mark: {}. None is destroyed while the resource lives; destroy or rename what you do not need. Deleting the resource destroys those that it may have made",
+                others.join(", ")
+            ),
+        );
+    }
+}
+
+impl Pass<'_> {
+    /// Puts what is seen of the machine into the status, and says when it came up or went off.
+    pub(super) fn describe(&mut self, machine: &Machine) {
+        let before = self.old().and_then(|s| s.state.clone());
+        let was = |state: &MachineState| before.as_deref() == Some(state.as_str());
+        if machine.state == MachineState::Ready && !was(&MachineState::Ready) {
+            self.status.started_at = Some(time(self.o.now.wall));
+            self.normal("Started", format!("machine {} is on", machine.id));
+        }
+        if machine.state == MachineState::Off && !was(&MachineState::Off) {
+            self.status.stopped_at = Some(time(self.o.now.wall));
+            if before.is_some() && !was(&MachineState::Provisioning) {
+                self.normal("Stopped", format!("machine {} is off", machine.id));
+            }
+        }
+        let status = &mut self.status;
+        status.machine_name = Some(machine.name.clone());
+        status.state = Some(machine.state.to_string());
+        status.power_state = Some(power::word(&machine.state).to_owned());
+        status.public_ip.clone_from(&machine.public_ip);
+        status.private_ip.clone_from(&machine.private_ip);
+        status.network_id.clone_from(&machine.network_id);
+        // While provisioning the hardware is a placeholder.
+        if machine.ram > 0 {
+            status.hardware = Some(hardware(machine));
+        }
+        status.hourly_rate_usd = machine.usage_rate.filter(|rate| rate.is_finite()).map(decimal);
+        let address = machine.public_ip.clone().filter(|_| machine.public_ip_type == PublicIpType::Static);
+        if let (Some(applied), Some(address)) = (&mut self.status.applied, address) {
+            // The first static address after this resource asked for one is the one that was allocated for it.
+            if applied.static_ip_requested && applied.allocated_ip.is_none() {
+                applied.allocated_ip = Some(address);
+            }
+        }
+    }
+}
+
+fn hardware(machine: &Machine) -> Hardware {
+    #[expect(clippy::cast_possible_truncation, reason = "a count of CPUs")]
+    let cpus = machine.cpus as i32;
+    Hardware {
+        cpus,
+        memory: quantity(machine.ram),
+        storage: quantity(machine.storage_total),
+        accelerators: machine.accelerators.iter().take(16).map(|a| format!("{}x {}", a.count, a.name)).collect(),
+    }
+}
+
+/// Bytes as a Kubernetes quantity.
+fn quantity(bytes: u64) -> String {
+    for (unit, size) in [("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)] {
+        if bytes >= size && bytes.is_multiple_of(size) {
+            return format!("{}{unit}", bytes / size);
+        }
+    }
+    bytes.to_string()
+}
+
+/// Dollars without the noise of binary fractions.
+fn decimal(rate: f64) -> String {
+    let text = format!("{rate:.4}");
+    let short = text.trim_end_matches('0');
+    let whole = short.trim_end_matches('.');
+    match short.split_once('.') {
+        Some((_, cents)) if cents.len() == 1 => format!("{short}0"),
+        _ => whole.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_read_as_prices() {
+        for (rate, text) in [(0.51, "0.51"), (0.0045, "0.0045"), (47.6, "47.60"), (3.0, "3"), (0.1 + 0.2, "0.30")] {
+            assert_eq!(decimal(rate), text);
+        }
+    }
+
+    #[test]
+    fn bytes_read_as_quantities() {
+        for (bytes, text) in [(32_212_254_720, "30Gi"), (536_870_912, "512Mi"), (2048, "2Ki"), (1000, "1000"), (0, "0")] {
+            assert_eq!(quantity(bytes), text);
+        }
+    }
+}

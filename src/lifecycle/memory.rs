@@ -1,0 +1,154 @@
+//! What one process remembers of one object between passes, and what it learns from the outcome of a step.
+//!
+//! Losing it (a restart) is always safe: it costs time, never a machine. What must survive is in the status.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::crd::CreationOutcome;
+use crate::paperspace::{self, types::Machine};
+
+use super::observe::{KeySource, Moment};
+use super::step::{Outcome, Step, StepKind};
+
+/// What this process remembers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// The resourceVersion after this process's last write, as long as every write since it added the finalizer was its own.
+    pub chain: Option<String>,
+    /// Since when this process has seen the attempt in the status as it is.
+    pub attempt: Option<SeenAttempt>,
+    /// The attempt or operation that this process wrote down and whose request is still to be sent.
+    pub write_ahead: Option<WriteAhead>,
+    /// What came back for the attempt or operation with this id.
+    pub reply: Option<(String, Reply)>,
+    /// Since when this process has seen an operation open.
+    pub operation: Option<(String, Duration)>,
+    /// Since when every direct GET of the machine has answered 404.
+    pub missing: Option<(String, Duration)>,
+    /// Lists that lacked what would have to be in them.
+    pub evidence: Option<Evidence>,
+    /// Machines whose DELETE Paperspace accepted.
+    pub accepted: BTreeSet<String>,
+    /// When this process last changed something on Paperspace for the object: only later looks count.
+    pub mutated: Option<Duration>,
+    /// What went wrong last, by kind of step, until it goes right.
+    pub troubles: BTreeMap<StepKind, Trouble>,
+    /// How often and when a step was sent without its effect having shown.
+    pub sent: BTreeMap<StepKind, (u32, Duration)>,
+    /// Looks that failed in a row.
+    pub failed_looks: u32,
+    /// Which key this pass uses.
+    pub key: KeySource,
+    /// No key was usable for the deletion.
+    pub unusable: bool,
+    /// Since when everything known has been gone, while the resource is being deleted.
+    pub gone: Option<(String, Duration)>,
+    /// Since when there has been no key.
+    pub keyless_since: Option<Duration>,
+}
+
+/// First sight of an attempt in this outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeenAttempt {
+    /// The attempt's id.
+    pub id: String,
+    /// As the status says.
+    pub outcome: CreationOutcome,
+    /// Monotonic.
+    pub since: Duration,
+}
+
+/// A write-ahead that this process made and saw acknowledged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WriteAhead {
+    /// Of the attempt or operation.
+    pub id: String,
+    /// The moment before the write was sent: the fence counts from here.
+    pub sent: Moment,
+}
+
+/// What came back for a request that must not be repeated.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// Paperspace did it.
+    Done(Box<Machine>),
+    /// Paperspace certainly did nothing.
+    Nothing(paperspace::Error),
+    /// It cannot be told.
+    Unclear(paperspace::Error),
+}
+
+/// Complete lists, begun after `since`, that lacked what `key` names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// What is proved; everything is tied to it.
+    pub key: String,
+    /// Lists begun earlier do not count (monotonic).
+    pub since: Duration,
+    /// When those that count began, ascending.
+    pub lists: Vec<Duration>,
+}
+
+/// A step that failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trouble {
+    /// What Paperspace or the network said.
+    pub error: paperspace::Error,
+    /// How often in a row.
+    pub count: u32,
+    /// When last (monotonic).
+    pub at: Duration,
+    /// Under which generation of the spec.
+    pub generation: Option<i64>,
+}
+
+impl Memory {
+    /// What is known after `step` had this outcome. `generation` is that of the object that justified it.
+    #[must_use]
+    pub fn learn(mut self, step: &Step, outcome: &Outcome, generation: Option<i64>, now: Moment) -> Self {
+        let kind = step.kind();
+        if step.mutates_paperspace() {
+            self.mutated = Some(now.mono);
+        }
+        if let Some(id) = step.exactly_once() {
+            self.write_ahead = None;
+            self.reply = Some((id.to_owned(), reply(outcome)));
+        }
+        match outcome {
+            Outcome::Done | Outcome::Machine(_) => {
+                self.troubles.remove(&kind);
+                if let Step::Delete { id } = step {
+                    self.accepted.insert(id.clone());
+                }
+                let sent = self.sent.entry(kind).or_insert((0, now.mono));
+                *sent = (sent.0.saturating_add(1), now.mono);
+            }
+            Outcome::Failed(error) => {
+                let count = self.troubles.get(&kind).filter(|t| t.generation == generation).map_or(0, |t| t.count);
+                self.troubles.insert(kind, Trouble { error: error.clone(), count: count.saturating_add(1), at: now.mono, generation });
+            }
+        }
+        self
+    }
+
+    /// What is known after the shell wrote to the object: `before` is the version that the write was conditional on.
+    #[must_use]
+    pub fn wrote(mut self, before: Option<&str>, after: Option<String>, added_finalizer: bool) -> Self {
+        let unbroken = added_finalizer || (self.chain.is_some() && self.chain.as_deref() == before);
+        self.chain = after.filter(|_| unbroken);
+        self
+    }
+}
+
+fn reply(outcome: &Outcome) -> Reply {
+    match outcome {
+        Outcome::Machine(machine) => Reply::Done(machine.clone()),
+        Outcome::Failed(error) if error.proves_nothing_done() => Reply::Nothing(error.clone()),
+        Outcome::Failed(error) => Reply::Unclear(error.clone()),
+        // A success without a readable machine is no success (the client reports it as an unreadable reply).
+        Outcome::Done => {
+            Reply::Unclear(paperspace::Error::BadPayload { route: "", path: ".".to_owned(), message: "no machine in the reply".to_owned() })
+        }
+    }
+}
