@@ -1,5 +1,5 @@
 # The part of `up` that puts a recent apiextensions-apiserver behind an old kube-apiserver, for CRDs and our group.
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034
 
 crds=/apis/apiextensions.k8s.io/v1/customresourcedefinitions
 crd_server() { "$bin/kubectl" --kubeconfig crd.kubeconfig "$@"; }
@@ -8,7 +8,7 @@ crd_server() { "$bin/kubectl" --kubeconfig crd.kubeconfig "$@"; }
 # only: tests change roles and look at once.
 # shellcheck disable=SC2016
 start apiextensions-apiserver 'kubeconfig crd.kubeconfig $port && crd_server get --raw /readyz' \
-  "$bin/apiextensions-apiserver" --etcd-servers "$etcd" --secure-port PORT --bind-address 127.0.0.1 \
+  "$bin/apiextensions-apiserver" --etcd-servers "$etcd" --secure-port @port@ --bind-address 127.0.0.1 \
   --tls-cert-file pki/server.crt --tls-private-key-file pki/server.key \
   --kubeconfig kubeconfig --authentication-kubeconfig kubeconfig --authorization-kubeconfig kubeconfig \
   --authorization-webhook-cache-authorized-ttl 1s --authorization-webhook-cache-unauthorized-ttl 1s \
@@ -17,7 +17,7 @@ start apiextensions-apiserver 'kubeconfig crd.kubeconfig $port && crd_server get
 # The front asks an aggregated server for the group it should serve, and passes nothing on until it has been there, which it
 # checks only every half minute. A resource that is always there keeps the group available before our CRD is applied and after
 # it is deleted; without one, namespaces would not finish deleting meanwhile.
-failed="the placeholder for $group"
+failed="keeping $group available"
 crd_server create --raw "$crds" -f - >/dev/null <<JSON
 {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "placeholders.$group"},
  "spec": {"group": "$group", "scope": "Namespaced", "names": {"kind": "Placeholder", "plural": "placeholders"}, "versions": [
@@ -25,13 +25,13 @@ crd_server create --raw "$crds" -f - >/dev/null <<JSON
 JSON
 until_true 10 crd_server get --raw "/apis/$group/$version/placeholders"
 
-failed="the aggregated API"
+failed="aggregating $group"
 service="service: {name: crd-server, namespace: kube-system, port: $port}, caBundle: $(base64 -w 0 <pki/ca.crt)"
 kubectl apply --validate=false -f - >/dev/null <<YAML
 apiVersion: v1
 kind: Service
 metadata: {name: crd-server, namespace: kube-system}
-spec: {type: ExternalName, externalName: localhost, ports: [{port: $port}]}
+spec: {type: ExternalName, externalName: 127.0.0.1, ports: [{port: $port}]}
 ---
 apiVersion: apiregistration.k8s.io/v1
 kind: APIService

@@ -1,5 +1,5 @@
 # What `up` is made of: keys, kubeconfigs, and starting servers on free ports. Sourced with $dir the working directory.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 # until_true SECONDS COMMAND...
 until_true() {
@@ -20,15 +20,15 @@ free_port() {
   echo "$p"
 }
 
-# start NAME READY COMMAND...: runs the command, PORT in it standing for a free port, until READY (shell text) is true.
+# start NAME READY COMMAND...: runs the command, @port@ in it standing for a free port, until READY (shell text) is true.
 # Output goes to NAME.log; the process is its own session, so that the terminal's Ctrl-C does not reach it. Sets port.
 start() {
   local name=$1 ready=$2
-  failed=$name
+  failed="starting $name" log=$name.log
   shift 2
   for _ in 1 2 3 4 5; do
     port=$(free_port)
-    setsid "${@//PORT/$port}" </dev/null >"$name.log" 2>&1 &
+    setsid "${@//@port@/$port}" </dev/null >"$name.log" 2>&1 &
     echo $! >"$name.pid"
     if until_true 60 eval "$ready || ! alive $name" && alive "$name"; then return; fi
     grep -q 'address already in use' "$name.log" || break
