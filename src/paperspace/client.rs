@@ -163,3 +163,6 @@ fn authorization(key: &SecretString) -> Result<HeaderValue, ConfigError> {
     value.set_sensitive(true);
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,6 +71,10 @@ impl Http {
         if endpoint.scheme() != "https" || is_loopback(endpoint) {
             builder = builder.no_proxy();
         }
+        if endpoint.scheme() != "https" {
+            // Without this an image that has no root certificates could not even use http.
+            builder = builder.tls_certs_only([]);
+        }
         let client = builder.build().map_err(|error| ConfigError::Http { message: describe(error) })?;
         Ok(Self { client })
     }

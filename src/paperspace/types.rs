@@ -37,3 +37,6 @@ pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
 }
+
+#[cfg(test)]
+mod tests;
