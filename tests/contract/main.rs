@@ -3,6 +3,9 @@
 
 mod failures;
 mod lists;
+mod machines;
 mod requests;
+mod resources;
 mod secrets;
 mod server;
+mod simulated;
