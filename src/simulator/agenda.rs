@@ -150,7 +150,7 @@ impl World {
         match &planned.step {
             Step::Begin => return self.begin_event(event),
             Step::Finish => return self.close_event(event, EventState::Done, true),
-            Step::ScriptGone => return,
+            Step::ScriptGone => return self.script_gone(&planned.what),
             _ => {}
         }
         let Some(at) = self.stock.machines.iter().position(|m| m.id == planned.what && m.exists) else { return };
@@ -166,6 +166,7 @@ impl World {
             Step::Provisioned => {
                 self.close_event(event, EventState::Done, true);
                 self.finish_provisioning(at);
+                self.take_initial_snapshot(at);
                 self.stock.machines[at].state = State::Off;
                 if self.stock.machines[at].start_on_create {
                     self.begin_start(at);

@@ -10,7 +10,7 @@ use super::keys::KeySpec;
 use super::requests::{Fields, Query};
 use super::routes::{self, Access, Found};
 use super::sim_routes;
-use super::world::{Caller, Stock, World};
+use super::world::{Caller, Stale, Stock, World};
 
 /// A request, as far as the service looks at it.
 #[derive(Clone, Debug, Default)]
@@ -68,8 +68,8 @@ pub(super) struct Context {
     pub(super) params: Vec<String>,
     pub(super) query: Query,
     pub(super) body: Value,
-    /// A list answers from the past: from before the last change, or from so many milliseconds ago.
-    stale: Option<Option<u64>>,
+    /// A list answers from the past.
+    stale: Option<Stale>,
 }
 
 impl Context {
@@ -79,7 +79,7 @@ impl Context {
 
     /// The stock that a list shows.
     pub(super) fn stock<'w>(&self, world: &'w World) -> &'w Stock {
-        self.stale.map_or(&world.stock, |back| world.stale_stock(back))
+        self.stale.map_or(&world.stock, |stale| world.stale_stock(stale))
     }
 
     /// The body's fields; the path's id may be repeated.
@@ -113,7 +113,7 @@ impl Simulator {
     /// How long the call is to be held back before [`Self::handle`]; counts as the fault's effect.
     pub fn delay(&mut self, now: Timestamp, request: &Request) -> std::time::Duration {
         self.world.advance(now);
-        let found = self.find(request).map(|found| found.template);
+        let found = find(request).map(|found| found.template);
         let delay = found.and_then(|template| {
             let call = Call { method: &request.method, template, path: below_v1(request) };
             self.world.faults.fire(Kind::Delay, call, &mut self.world.rng).and_then(|f| f.delay_ms)
@@ -128,15 +128,11 @@ impl Simulator {
             self.changes += u64::from(request.method != "GET");
             return Reply::of(sim_routes::handle(&mut self.world, request));
         }
-        let Some(found) = self.find(request) else {
+        let Some(found) = find(request) else {
             return Reply::of(Err(Refusal::new(404, format!("Route {}:{} not found", request.method, request.path))));
         };
         *self.world.calls.entry(format!("{} {}", request.method, found.template)).or_default() += 1;
         self.answer(request, &found)
-    }
-
-    fn find(&self, request: &Request) -> Option<Found> {
-        if request.path.starts_with("/v1/") { routes::find(&request.method, below_v1(request)) } else { None }
     }
 
     fn answer(&mut self, request: &Request, found: &Found) -> Reply {
@@ -188,7 +184,7 @@ impl Simulator {
     fn read(&mut self, handler: routes::Handler, context: &mut Context, call: Call<'_>, may_be_stale: bool) -> Result<Value, Refusal> {
         let World { faults, rng, .. } = &mut self.world;
         if may_be_stale {
-            context.stale = faults.fire(Kind::StaleList, call, rng).map(|fault| fault.delay_ms);
+            context.stale = faults.fire(Kind::StaleList, call, rng).map(|fault| fault.delay_ms.map_or(Stale::BeforeLastChange, Stale::Ago));
         }
         let mut body = handler(&mut self.world, context)?;
         let World { faults, rng, .. } = &mut self.world;
@@ -202,6 +198,10 @@ impl Simulator {
         }
         Ok(body)
     }
+}
+
+fn find(request: &Request) -> Option<Found> {
+    if request.path.starts_with("/v1/") { routes::find(&request.method, below_v1(request)) } else { None }
 }
 
 fn below_v1(request: &Request) -> &str {

@@ -124,6 +124,16 @@ pub(super) fn over_quota(max: u64) -> Refusal {
     Refusal::new(403, format!("Your team has reached its limit of {max} machines."))
 }
 
+/// A private network that machines are on cannot be deleted; that is documented, the answer unknown.
+pub(super) fn network_in_use() -> Refusal {
+    Refusal::new(409, "The network has machines.")
+}
+
+/// A template is made of a machine that is off; that is documented, the answer unknown.
+pub(super) fn template_needs_off() -> Refusal {
+    Refusal::new(400, "The machine must be off to make a template of it.")
+}
+
 /// A JSON content type without a body on PATCH. That it is refused is known, neither status nor text.
 pub(super) fn empty_json() -> Refusal {
     Refusal::new(400, "Body cannot be empty when content-type is set to 'application/json'")

@@ -77,6 +77,7 @@ pub(super) struct Accessor {
 /// One machine, the deleted included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the API's own names")]
 pub(super) struct Machine {
     /// Order of creation.
     pub(super) seq: u64,

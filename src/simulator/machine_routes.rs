@@ -33,7 +33,7 @@ pub(super) fn list(w: &mut World, c: &Context) -> Reply {
             && region.is_none_or(|r| r == m.region)
             && agent.is_none_or(|a| a == m.agent_type)
             && kind.is_none_or(|k| k == m.machine_type),
-        row: m,
+        item: m,
     });
     Ok(Page::of(rows.collect(), &ask, false)?.body(wire::machine))
 }
@@ -98,7 +98,7 @@ pub(super) fn accessors(w: &mut World, c: &Context) -> Reply {
     let machine = &w.stock.machines[w.find(&c.caller, c.param(0))?];
     let rows = machine.accessors.iter().filter_map(|a| {
         let user = w.users.iter().find(|u| u.id == a.user_id)?;
-        Some(Row { id: user.id.clone(), key: user.id.clone(), seq: 0, shown: a.dt_deleted.is_none(), row: (a, user) })
+        Some(Row { id: user.id.clone(), key: user.id.clone(), seq: 0, shown: a.dt_deleted.is_none(), item: (a, user) })
     });
     Ok(Page::of(rows.collect(), &ask, false)?.body(|(a, user)| wire::accessor(a, user)))
 }
@@ -152,7 +152,7 @@ pub(super) fn events(w: &mut World, c: &Context) -> Reply {
         key: String::new(),
         seq: e.seq,
         shown: machine.is_none_or(|m| e.machine_id.as_deref() == Some(m)) && sees_event(w, c, e),
-        row: e,
+        item: e,
     });
     Ok(Page::of(rows.collect(), &ask, false)?.body(wire::event))
 }

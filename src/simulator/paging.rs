@@ -54,7 +54,7 @@ pub(super) struct Row<T> {
     pub(super) key: String,
     pub(super) seq: u64,
     pub(super) shown: bool,
-    pub(super) row: T,
+    pub(super) item: T,
 }
 
 /// One page.
@@ -83,7 +83,7 @@ impl<T> Page<T> {
         while items.len() < limit {
             let Some(row) = shown.next() else { break };
             last = Some(row.id);
-            items.push(row.row);
+            items.push(row.item);
         }
         Ok(Self { items, next: last.filter(|_| shown.peek().is_some()) })
     }
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     fn rows() -> Vec<Row<u64>> {
-        let row = |n: u64| Row { id: format!("id{n}"), key: String::new(), seq: n, shown: n != 3, row: n };
+        let row = |n: u64| Row { id: format!("id{n}"), key: String::new(), seq: n, shown: n != 3, item: n };
         (1..=5).map(row).collect()
     }
 

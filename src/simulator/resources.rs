@@ -19,6 +19,7 @@ pub(super) struct PublicIp {
 /// A startup script.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the API's own names")]
 pub(super) struct Script {
     pub(super) seq: u64,
     pub(super) id: String,
@@ -37,6 +38,7 @@ pub(super) struct Script {
 /// A private network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the API's own names")]
 pub(super) struct Network {
     pub(super) seq: u64,
     pub(super) id: String,
@@ -51,6 +53,7 @@ pub(super) struct Network {
 /// A snapshot; it goes with its machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the API's own names")]
 pub(super) struct Snapshot {
     pub(super) seq: u64,
     pub(super) id: String,

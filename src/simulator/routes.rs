@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::api::Context;
 use super::errors::Refusal;
 use super::world::World;
-use super::{machine_routes as machines, team_routes as team};
+use super::{copy_routes as copies, machine_routes as machines, network_routes as networks, script_routes as scripts, team_routes as team};
 
 /// What answers a route.
 pub(super) type Handler = fn(&mut World, &Context) -> Result<Value, Refusal>;
@@ -56,6 +56,29 @@ const ROUTES: &[Route] = &[
     route("PUT", "/public-ips/{ip}", team::assign_ip),
     route("DELETE", "/public-ips/{ip}", team::release_ip),
     route("GET", "/teams/{teamId}/users", team::users),
+    route("GET", "/startup-scripts", scripts::list),
+    route("POST", "/startup-scripts", scripts::create),
+    route("GET", "/startup-scripts/{id}", scripts::get),
+    route("PUT", "/startup-scripts/{id}", scripts::update),
+    route("DELETE", "/startup-scripts/{id}", scripts::delete),
+    route("POST", "/startup-scripts/{id}/assign", scripts::assign),
+    route("POST", "/startup-scripts/{id}/unassign", scripts::unassign),
+    route("GET", "/private-networks", networks::list),
+    route("POST", "/private-networks", networks::create),
+    route("GET", "/private-networks/{id}", networks::get),
+    route("PUT", "/private-networks/{id}", networks::update),
+    route("DELETE", "/private-networks/{id}", networks::delete),
+    route("GET", "/snapshots", copies::snapshots),
+    route("POST", "/snapshots", copies::create_snapshot),
+    route("GET", "/snapshots/{id}", copies::snapshot),
+    route("PUT", "/snapshots/{id}", copies::rename_snapshot),
+    route("DELETE", "/snapshots/{id}", copies::delete_snapshot),
+    route("POST", "/snapshots/{id}/restore", copies::restore_snapshot),
+    route("GET", "/custom-templates", copies::templates),
+    route("POST", "/custom-templates", copies::create_template),
+    route("GET", "/custom-templates/{id}", copies::template),
+    route("PUT", "/custom-templates/{id}", copies::rename_template),
+    route("DELETE", "/custom-templates/{id}", copies::delete_template),
 ];
 
 /// What a path leads to.

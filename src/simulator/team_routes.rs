@@ -17,7 +17,7 @@ type Reply = Result<Value, Refusal>;
 
 pub(super) fn session(w: &mut World, c: &Context) -> Reply {
     let user = w.users.iter().find(|u| u.id == c.caller.user);
-    Ok(user.zip(w.team(&c.caller.team)).map_or(Value::Null, |(user, team)| wire::session(user, team)))
+    user.zip(w.team(&c.caller.team)).map(|(user, team)| wire::session(user, team)).ok_or_else(Refusal::unauthorized)
 }
 
 pub(super) fn users(w: &mut World, c: &Context) -> Reply {
@@ -38,7 +38,7 @@ pub(super) fn users(w: &mut World, c: &Context) -> Reply {
         key: String::new(),
         seq: u.seq,
         shown: role.is_none_or(|r| r == u.role),
-        row: u,
+        item: u,
     });
     Ok(Page::of(rows.collect(), &ask, false)?.body(wire::team_user))
 }
@@ -50,7 +50,7 @@ pub(super) fn os_templates(_: &mut World, c: &Context) -> Reply {
         key: t.name.to_owned(),
         seq: 0,
         shown: has_name(&c.query, t.name),
-        row: t,
+        item: t,
     });
     Ok(Page::of(rows.collect(), &ask, false)?.body(wire::os_template))
 }
@@ -64,7 +64,7 @@ pub(super) fn ips(w: &mut World, c: &Context) -> Reply {
         key: String::new(),
         seq: p.seq,
         shown: p.exists && region.is_none_or(|r| r == p.region),
-        row: p,
+        item: p,
     });
     Ok(Page::of(rows.collect(), &ask, false)?.body(wire::public_ip))
 }

@@ -66,6 +66,16 @@ impl World {
         Ok(event)
     }
 
+    /// Moves a machine to a new network of its team and region: at once while it is being created, else as queued work.
+    pub(super) fn migrate(&mut self, at: usize, network: &str) {
+        let (team, id) = self.whose(at);
+        if self.stock.machines[at].provisioned {
+            self.queue(&team, &id, "vm-migrate", timing::MIGRATE, Step::Migrated { network: network.to_owned() });
+        } else {
+            self.stock.machines[at].wanted_network_id = Some(network.to_owned());
+        }
+    }
+
     fn queue(&mut self, team: &str, id: &str, name: &str, seconds: f64, step: Step) -> String {
         let event = self.open_event(team, Some(id), name);
         self.plan(timing::EVENT_BEGINS, id, Some(&event), Step::Begin);

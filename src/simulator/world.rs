@@ -82,6 +82,14 @@ fn real_time() -> f64 {
     1.0
 }
 
+/// How stale a list is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stale {
+    BeforeLastChange,
+    /// Milliseconds.
+    Ago(u64),
+}
+
 /// Who is asking.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Caller {
@@ -260,11 +268,11 @@ impl World {
         self.history.push((self.now, stock));
     }
 
-    /// The stock as a stale list shows it: as it was this many milliseconds ago, or before the last change.
-    pub(super) fn stale_stock(&self, back: Option<u64>) -> &Stock {
-        let old = match back {
-            None => self.history.last(),
-            Some(back) => {
+    /// The stock as a stale list shows it.
+    pub(super) fn stale_stock(&self, stale: Stale) -> &Stock {
+        let old = match stale {
+            Stale::BeforeLastChange => self.history.last(),
+            Stale::Ago(back) => {
                 let then = self.long_ago(back);
                 self.history.iter().find(|(until, _)| *until > then)
             }
