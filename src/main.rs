@@ -13,7 +13,7 @@ fn main() -> ExitCode {
 }
 
 fn print_crd() -> ExitCode {
-    let yaml = match serde_saphyr::to_string(&paperspace_operator::crd::crd()) {
+    let yaml = match paperspace_operator::crd::yaml() {
         Ok(yaml) => yaml,
         Err(error) => {
             eprintln!("the CRD cannot be written as YAML: {error}");

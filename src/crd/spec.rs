@@ -2,7 +2,8 @@
 //!
 //! Nothing that acts on Paperspace has a default here except `powerState` and the three fixed booleans: an absent field means
 //! what the design says for it, and is never written into the object. "Fixed" fields are refused a change by CEL, with a message that
-//! says what to do instead.
+//! says what to do instead. What a string may look like is a CEL rule too: the server answers a `pattern` with the regular expression, a rule
+//! with a sentence.
 
 #![allow(unreachable_pub, reason = "the derive of KubeSchema wraps a copy of each struct in a private module")]
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::status::PaperspaceMachineStatus;
 
-/// A Paperspace virtual machine: the operator creates, starts, stops, changes and destroys it until it is what the spec says.
+/// What the machine should be. Fields that are fixed are refused a change.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "paperspace-operator.dev",
@@ -39,51 +40,62 @@ use super::status::PaperspaceMachineStatus;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "ID", type_ = "string", json_path = ".status.machineId", priority = 1),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1),
-    validation = Rule::new("self.spec.managementPolicy != 'Observe' || has(self.spec.adopt) || (has(self.status) && has(self.status.machineId))")
-        .message("managementPolicy Observe needs adopt.machineId, or a resource that has its machine already")
+    // A resource that observes already may lose its machine: no write of the status is refused for that.
+    validation = Rule { optional_old_self: Some(true), ..Rule::new("self.spec.managementPolicy != 'Observe' || has(self.spec.adopt) || (has(self.status) && has(self.status.machineId)) || (oldSelf.hasValue() && oldSelf.value().spec.managementPolicy == 'Observe')") }
+        .message("managementPolicy: Observe needs a machine: add adopt.machineId, or let the resource have its machine first"),
+    // The way on for a restored or copied resource. Later it would forget the machine that it has or is creating.
+    validation = Rule::new("!has(self.spec.adopt) || has(oldSelf.spec.adopt) || !has(oldSelf.status) || (!has(oldSelf.status.machineId) && !has(oldSelf.status.creation))")
+        .message("adopt cannot be added to a resource that has a machine or is creating one: leave adopt out, or create another resource for that machine")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.templateId) || has(self.adopt)").message("templateId is required unless adopt names an existing machine"),
+    validation = Rule::new("has(self.templateId) || has(self.adopt)")
+        .message("templateId is required: write the id of an OS template or custom template (or adopt.machineId, to take over an existing machine)"),
     validation = Rule::new("has(self.templateId) == has(oldSelf.templateId) && (!has(self.templateId) || self.templateId == oldSelf.templateId)")
-        .message("templateId is fixed; delete the resource and create a new one"),
-    validation = Rule::new("has(self.adopt) == has(oldSelf.adopt) && (!has(self.adopt) || (self.adopt.machineId == oldSelf.adopt.machineId && self.adopt.onDifference == oldSelf.adopt.onDifference && has(self.adopt.replaceMark) == has(oldSelf.adopt.replaceMark) && (!has(self.adopt.replaceMark) || self.adopt.replaceMark == oldSelf.adopt.replaceMark)))")
-        .message("adopt is fixed; delete the resource (an adopted machine is kept by default) and create one that says what you want"),
+        .message("templateId is fixed: put back what it was, or delete the resource and create a new one"),
+    validation = Rule::new("!has(oldSelf.adopt) || (has(self.adopt) && self.adopt == oldSelf.adopt)")
+        .message("adopt is fixed: put back what it was, or delete the resource (an adopted machine is kept unless deletionPolicy is Delete) and create a new one"),
     validation = Rule::new("!has(oldSelf.networkId) || has(self.networkId)")
-        .message("a machine on a private network cannot leave it; name another network instead"),
+        .message("a machine cannot leave its private network: name that network or another in networkId"),
     validation = Rule::new("!has(self.autoShutdown) || self.powerState != 'Running'")
         .message("autoShutdown would fight powerState Running: set powerState: Manual"),
     validation = Rule::new("!has(self.restorePoint) || has(self.restorePoint.snapshotId) || self.takeInitialSnapshot")
-        .message("restorePoint needs takeInitialSnapshot: true or a snapshotId"),
+        .message("restorePoint needs a snapshot to go back to: set takeInitialSnapshot: true (at creation) or restorePoint.snapshotId"),
     validation = Rule::new("!has(self.restorePoint) || self.resizePolicy != 'StopAndStart'")
-        .message("with a restorePoint every stop resets the disk; use resizePolicy: WhenStopped")
+        .message("with a restorePoint every stop resets the disk: set resizePolicy: WhenStopped")
 )]
 pub struct PaperspaceMachineSpec {
     /// Paperspace's label of the machine type, such as C5, A4000, A100-80G or H100x8. Changed per resizePolicy, within its group
     /// (CPU types, or GPU types of one family).
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[A-Za-z0-9+][A-Za-z0-9+_-]*$"))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9][A-Za-z0-9+_-]*$')").message("write the label of a machine type, such as C5, A4000, A100-80G or H100x8"))]
     pub machine_type: String,
 
     /// Id of the OS template or custom template that the machine is created from. Required unless adopt is given. Fixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9]+$"))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9]+$')").message("write the template's id, letters and digits such as t0nspur5, not its name"))]
     pub template_id: Option<String>,
 
     /// Region code: NY2, CA1 or AMS1 today. Fixed.
-    #[schemars(length(max = 8), regex(pattern = r"^[A-Z]{2,4}[0-9]{1,2}$"))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("region is fixed; delete the resource and create a new one"))]
+    #[schemars(length(max = 8))]
+    #[x_kube(
+        validation = Rule::new(r"self.matches('^[A-Z]{2,4}[0-9]{1,2}$')").message("write the region's code in capitals: NY2, CA1 or AMS1"),
+        validation = Rule::new("self == oldSelf").message("region is fixed: put back what it was, or delete the resource and create a new one")
+    )]
     pub region: String,
 
     /// Size of the disk in GB. It may only grow; changed per resizePolicy.
     #[serde(rename = "diskSizeGB")]
     #[schemars(range(min = 50, max = 16000))]
-    #[x_kube(validation = Rule::new("self >= oldSelf").message("a disk can only grow; to shrink it, delete the resource and create a new one"))]
+    #[x_kube(validation = Rule::new("self >= oldSelf").message("a disk can only grow: write at least its present size, or delete the resource and create a new one"))]
     pub disk_size_gb: i32,
 
     /// Base of the name shown on Paperspace (default: namespace-name). The operator appends a mark of 12 hex digits, by which it finds its
     /// machine again whatever was lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 100), regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$"))]
+    #[schemars(length(max = 100))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$')").message("write letters, digits, spaces, dots, dashes and underscores, beginning and ending with a letter or digit"))]
     pub machine_name: Option<String>,
 
     /// Running: kept on, started again when found off. Stopped: kept off. Manual: started once at creation, then left to the console, the
@@ -98,7 +110,8 @@ pub struct PaperspaceMachineSpec {
 
     /// Id of a private network in the same region. It may be set or moved, not removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9]+$"))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9]+$')").message("write the network's id, letters and digits, not its name"))]
     pub network_id: Option<String>,
 
     /// How the machine is reached from outside. Absent: a dynamic address at creation, and not compared afterwards.
@@ -119,17 +132,17 @@ pub struct PaperspaceMachineSpec {
 
     /// Take a snapshot right after creation. Acts at creation only. Fixed.
     #[serde(default)]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("takeInitialSnapshot acts only at creation and is fixed"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("takeInitialSnapshot acts at creation only and is fixed: put back what it was, or delete the resource and create a new one"))]
     pub take_initial_snapshot: bool,
 
     /// Create the machine with NVLink, on types that have it. Acts at creation only. Fixed.
     #[serde(default)]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("enableNvlink acts only at creation and is fixed"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("enableNvlink acts at creation only and is fixed: put back what it was, or delete the resource and create a new one"))]
     pub enable_nvlink: bool,
 
     /// Let Paperspace mail the machine's password to the owner of the API key. Acts at creation only. Fixed.
     #[serde(default = "yes")]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("emailPassword acts only at creation and is fixed"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("emailPassword acts at creation only and is fixed: put back what it was, or delete the resource and create a new one"))]
     pub email_password: bool,
 
     /// A script that runs when the machine starts.
@@ -152,6 +165,7 @@ pub struct PaperspaceMachineSpec {
     /// What becomes of the machine when the resource is deleted. Absent: Delete for a machine that the operator created, Retain for an
     /// adopted one. The value in force is in the status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DeletionPolicy")]
     pub deletion_policy: Option<DeletionPolicy>,
 
     /// While true, deleting the resource waits and destroys nothing.
@@ -192,13 +206,14 @@ pub enum ResizePolicy {
 /// How the machine is reached from outside.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.type == 'Static' || !has(self.reclaimPolicy)").message("reclaimPolicy is for type Static"))]
+#[x_kube(validation = Rule::new("self.type == 'Static' || !has(self.reclaimPolicy)").message("reclaimPolicy is for static addresses: set type: Static, or leave reclaimPolicy out"))]
 pub struct PublicIpSpec {
     /// None: no public address. Dynamic: a new one at each start. Static: one that stays.
     #[serde(rename = "type")]
     pub kind: PublicIpKind,
     /// What becomes of a static address that the operator allocated when it is no longer needed. Absent: Release. Only with type Static.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ReclaimPolicy")]
     pub reclaim_policy: Option<ReclaimPolicy>,
 }
 
@@ -264,7 +279,7 @@ pub enum SnapshotFrequency {
 }
 
 /// Setting the disk back.
-#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RestorePoint {
     /// When the disk is set back; Paperspace knows only Shutdown.
@@ -272,7 +287,8 @@ pub struct RestorePoint {
     pub frequency: RestoreFrequency,
     /// Snapshot to go back to. Absent: the initial snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9]+$"))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9]+$')").message("write the snapshot's id, letters and digits, not its name"))]
     pub snapshot_id: Option<String>,
 }
 
@@ -285,24 +301,27 @@ pub enum RestoreFrequency {
 }
 
 /// A script that runs when the machine starts.
-#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StartupScript {
     /// Id of a startup script that exists on Paperspace.
-    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9]+$"))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9]+$')").message("write the startup script's id, letters and digits, not its name"))]
     pub script_id: String,
 }
 
 /// Where the API key is.
-#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialsRef {
     /// Name of a Secret in the resource's namespace.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')").message("write the name of a Secret: lower case letters, digits, dashes and dots"))]
     pub name: String,
     /// Key in the Secret's data.
     #[serde(default = "api_key")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9._-]+$')").message("write a key of the Secret's data: letters, digits, dots, dashes and underscores"))]
     pub key: String,
 }
 
@@ -311,16 +330,18 @@ fn api_key() -> String {
 }
 
 /// Which machine is taken over, and how carefully.
-#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Adopt {
     /// Id of the existing machine.
-    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9]+$"))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9]+$')").message("write the machine's id, letters and digits such as psvv2ew1gd4s, not its name"))]
     pub machine_id: String,
     /// The mark (12 hex digits at the end of the machine's name) of another resource that may be replaced: the way to bring a restored or
     /// moved resource back to its machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 12), regex(pattern = r"^[0-9a-f]{12}$"))]
+    #[schemars(length(max = 12))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[0-9a-f]{12}$')").message("write the 12 digits (0-9, a-f) at the end of the machine's name"))]
     pub replace_mark: Option<String>,
     /// Hold: nothing is written to Paperspace, power included, until the spec equals the machine; the differences are in status.drift. Apply:
     /// differences are mended at once.

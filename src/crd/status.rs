@@ -37,6 +37,7 @@ pub struct PaperspaceMachineStatus {
     pub power_state: Option<String>,
     /// What becomes of the machine when the resource is deleted, as it is in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DeletionPolicy")]
     pub deletion_policy: Option<DeletionPolicy>,
     /// Ready, Synced, and when they apply Suspended, Reconciling or Stalled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
