@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod crd;
+pub mod fleet;
 pub mod lifecycle;
 pub mod paperspace;
 pub mod simulator;

@@ -79,6 +79,11 @@ impl Client {
         self
     }
 
+    /// Whether both use the same key.
+    pub fn same_key(&self, other: &Self) -> bool {
+        self.authorization == other.authorization
+    }
+
     /// The account's budget.
     pub fn budget(&self) -> &Arc<Budget> {
         &self.budget

@@ -1,0 +1,13 @@
+//! What is known of an account's machines: one shared list per account, however many resources there are.
+//!
+//! An account is a Paperspace team. All its resources, whichever keys they use, share one budget, one list every poll interval and one
+//! snapshot made from it. Only the resources whose machine changed are woken. A snapshot knows when its list *began*: what is decided on
+//! says how fresh it has to be.
+
+mod account;
+mod keys;
+mod snapshot;
+
+pub use account::{Account, Wake};
+pub use keys::{Keys, Opened};
+pub use snapshot::Snapshot;

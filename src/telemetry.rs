@@ -1,0 +1,17 @@
+//! Logs, to stderr: stdout is for results.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::args::LogFormat;
+
+/// Starts logging. The filter is a level or directives; a wrong one is reported with what is allowed.
+pub fn init(filter: &str, format: LogFormat) -> Result<(), String> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|e| format!("--log {filter:?}: {e}; allowed are levels (error, warn, info, debug, trace) and directives such as info,paperspace_operator=debug"))?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => logs.with_target(false).init(),
+        LogFormat::Json => logs.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
