@@ -43,29 +43,29 @@ use super::status::PaperspaceMachineStatus;
     // Two rules, for creating and for changing: a resource that observes already may lose its machine, and no write of its status is
     // refused for that.
     validation = Rule::new("self.spec.managementPolicy != 'Observe' || has(self.spec.adopt) || (has(self.status) && (has(self.status.machineId) || has(self.status.conditions)))")
-        .message("managementPolicy: Observe needs a machine to look at: add adopt.machineId"),
+        .message("managementPolicy: Observe needs a machine to look at: add adopt.machineId").field_path(".spec.managementPolicy"),
     validation = Rule::new("self.spec.managementPolicy != 'Observe' || oldSelf.spec.managementPolicy == 'Observe' || has(self.spec.adopt) || (has(self.status) && has(self.status.machineId))")
-        .message("managementPolicy: Observe needs the machine to be there: change it when status.machineId is set"),
+        .message("managementPolicy: Observe needs the machine to be there: change it when status.machineId is set").field_path(".spec.managementPolicy"),
     // The way on for a restored or copied resource. Later it would forget the machine that it has or is creating.
     validation = Rule::new("!has(self.spec.adopt) || has(oldSelf.spec.adopt) || !has(oldSelf.status) || (!has(oldSelf.status.machineId) && (!has(oldSelf.status.creation) || oldSelf.status.creation.outcome in ['Refused', 'Expired']))")
-        .message("adopt cannot be added while the resource has a machine or is creating one: leave adopt out, or create another resource for that machine")
+        .message("adopt cannot be added while the resource has a machine or is creating one: leave adopt out, or create another resource for that machine").field_path(".spec.adopt")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.templateId) || has(self.adopt)")
-        .message("templateId is required: write the id of an OS template or custom template (or adopt.machineId, to take over an existing machine)"),
+        .message("templateId is required: write the id of an OS template or custom template (or adopt.machineId, to take over an existing machine)").field_path(".templateId"),
     validation = Rule::new("has(self.templateId) == has(oldSelf.templateId) && (!has(self.templateId) || self.templateId == oldSelf.templateId)")
-        .message("templateId is fixed: put back what it was, or delete the resource and create a new one"),
+        .message("templateId is fixed: put back what it was, or delete the resource and create a new one").field_path(".templateId"),
     validation = Rule::new("!has(oldSelf.adopt) || (has(self.adopt) && self.adopt == oldSelf.adopt)")
-        .message("adopt is fixed: put back what it was, or delete the resource (an adopted machine is kept unless deletionPolicy is Delete) and create a new one"),
+        .message("adopt is fixed: put back what it was, or delete the resource (an adopted machine is kept unless deletionPolicy is Delete) and create a new one").field_path(".adopt"),
     validation = Rule::new("!has(oldSelf.networkId) || has(self.networkId)")
-        .message("a machine cannot leave its private network: name that network or another in networkId"),
+        .message("a machine cannot leave its private network: name that network or another in networkId").field_path(".networkId"),
     validation = Rule::new("!has(self.autoShutdown) || self.powerState != 'Running'")
-        .message("autoShutdown would fight powerState Running: set powerState: Manual"),
+        .message("autoShutdown would fight powerState Running: set powerState: Manual").field_path(".autoShutdown"),
     validation = Rule::new("!has(self.restorePoint) || has(self.restorePoint.snapshotId) || self.takeInitialSnapshot")
-        .message("restorePoint needs a snapshot to go back to: set takeInitialSnapshot: true (at creation) or restorePoint.snapshotId"),
+        .message("restorePoint needs a snapshot to go back to: set takeInitialSnapshot: true (at creation) or restorePoint.snapshotId").field_path(".restorePoint"),
     validation = Rule::new("!has(self.restorePoint) || self.resizePolicy != 'StopAndStart'")
-        .message("with a restorePoint every stop resets the disk: set resizePolicy: WhenStopped")
+        .message("with a restorePoint every stop resets the disk: set resizePolicy: WhenStopped").field_path(".resizePolicy")
 )]
 pub struct PaperspaceMachineSpec {
     /// Paperspace's label of the machine type, such as C5, A4000, A100-80G or H100x8. Changed per resizePolicy, within its group
@@ -210,7 +210,7 @@ pub enum ResizePolicy {
 /// How the machine is reached from outside.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.type == 'Static' || !has(self.reclaimPolicy)").message("reclaimPolicy is for static addresses: set type: Static, or leave reclaimPolicy out"))]
+#[x_kube(validation = Rule::new("self.type == 'Static' || !has(self.reclaimPolicy)").message("reclaimPolicy is for static addresses: set type: Static, or leave reclaimPolicy out").field_path(".reclaimPolicy"))]
 pub struct PublicIpSpec {
     /// None: no public address. Dynamic: a new one at each start. Static: one that stays.
     #[serde(rename = "type")]

@@ -21,7 +21,7 @@ pub(crate) fn openapi() -> &'static Value {
 
 static RULES: LazyLock<CompiledSchema> = LazyLock::new(|| compile_schema(openapi()));
 
-/// Something that the schema forbids: `constraint` is where and what (`spec.region:maxLength`, `spec:cel:templateId is required…`),
+/// Something that the schema forbids: `constraint` is where and what (`spec.region:maxLength`, `spec.templateId:cel:templateId is required…`),
 /// as in [`constraints`].
 #[derive(Debug)]
 pub(crate) struct Violation {
@@ -41,7 +41,7 @@ pub(crate) fn violations(new: &Value, old: Option<&Value>) -> Vec<Violation> {
         for error in Validator::new().validate_compiled(&RULES, &new, old.as_ref()).err().into_iter().flatten() {
             assert_eq!(error.kind, ErrorKind::ValidationFailure, "a rule that cannot be evaluated: {error}");
             found.push(Violation {
-                constraint: format!("{}:cel:{}", or_resource(&error.field_path), error.message),
+                constraint: format!("{}:cel:{}", error.field_path.trim_start_matches('.'), error.message),
                 message: error.message,
             });
         }
@@ -62,7 +62,10 @@ pub(crate) fn constraints() -> BTreeSet<String> {
                     all.extend(value.as_array().unwrap().iter().map(|field| format!("{here}:required.{}", field.as_str().unwrap())));
                 }
                 "x-kubernetes-validations" => {
-                    all.extend(value.as_array().unwrap().iter().map(|rule| format!("{here}:cel:{}", rule["message"].as_str().unwrap())));
+                    all.extend(value.as_array().unwrap().iter().map(|rule| {
+                        let shown = format!("{path}{}", rule["fieldPath"].as_str().unwrap_or_default());
+                        format!("{}:cel:{}", shown.trim_start_matches('.'), rule["message"].as_str().unwrap())
+                    }));
                 }
                 "properties" => value.as_object().unwrap().iter().for_each(|(name, field)| walk(&join(path, name), field, all)),
                 "items" => walk(&format!("{path}[]"), value, all),

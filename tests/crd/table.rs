@@ -18,7 +18,7 @@ pub(crate) struct Case {
     /// What is tried, in words; unique.
     pub(crate) name: String,
     /// The constraint at whose border the case stands, or the beginning of its name where that is unambiguous: `spec.region:maxLength`,
-    /// `spec:required.region`, `spec:cel:templateId is required`. A refused case breaks this one and no other.
+    /// `spec:required.region`, `spec.templateId:cel:templateId is required`. A refused case breaks this one and no other.
     #[allow(dead_code, reason = "a server does not say which constraint it was")]
     pub(crate) covers: String,
     /// What `old` was changed from, where it could not be created so.

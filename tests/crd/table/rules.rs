@@ -16,12 +16,12 @@ pub(super) fn cases() -> Vec<Case> {
 const ADOPT: &str = "psvv2ew1gd4s";
 
 fn together(all: &mut Vec<Case>) {
-    let rule = "spec:cel:templateId is required";
+    let rule = "spec.templateId:cel:templateId is required";
     all.push(accept(rule, "adopt instead", machine(json!({"templateId": null, "adopt": {"machineId": ADOPT}}))));
     all.push(accept(rule, "both", machine(json!({"adopt": {"machineId": ADOPT}}))));
     all.push(refuse_by_rule(rule, "neither", machine(json!({"templateId": null}))));
 
-    let rule = "spec:cel:autoShutdown would fight powerState Running: set powerState: Manual";
+    let rule = "spec.autoShutdown:cel:autoShutdown would fight powerState Running: set powerState: Manual";
     let shutdown = json!({"timeoutHours": 6});
     all.push(accept(rule, "Manual", machine(json!({"autoShutdown": shutdown, "powerState": "Manual"}))));
     all.push(accept(rule, "Stopped", machine(json!({"autoShutdown": shutdown, "powerState": "Stopped"}))));
@@ -32,17 +32,17 @@ fn together(all: &mut Vec<Case>) {
             .after_spec(json!({"autoShutdown": shutdown, "powerState": "Manual"})),
     );
 
-    let rule = "spec:cel:restorePoint needs a snapshot to go back to";
+    let rule = "spec.restorePoint:cel:restorePoint needs a snapshot to go back to";
     all.push(accept(rule, "the initial one", machine(json!({"restorePoint": {}, "takeInitialSnapshot": true}))));
     all.push(accept(rule, "a given one", machine(json!({"restorePoint": {"snapshotId": "sn1"}}))));
     all.push(refuse_by_rule(rule, "none", machine(json!({"restorePoint": {}}))));
 
-    let rule = "spec:cel:with a restorePoint every stop resets the disk";
+    let rule = "spec.resizePolicy:cel:with a restorePoint every stop resets the disk";
     let restore = json!({"snapshotId": "sn1"});
     all.push(accept(rule, "WhenStopped", machine(json!({"restorePoint": restore, "resizePolicy": "WhenStopped"}))));
     all.push(refuse_by_rule(rule, "StopAndStart", machine(json!({"restorePoint": restore, "resizePolicy": "StopAndStart"}))));
 
-    let rule = "spec.publicIp:cel:reclaimPolicy is for static addresses";
+    let rule = "spec.publicIp.reclaimPolicy:cel:reclaimPolicy is for static addresses";
     all.push(accept(rule, "Static", machine(json!({"publicIp": {"type": "Static", "reclaimPolicy": "Retain"}}))));
     for kind in ["Dynamic", "None"] {
         all.push(refuse_by_rule(rule, kind, machine(json!({"publicIp": {"type": kind, "reclaimPolicy": "Release"}}))));
@@ -50,7 +50,7 @@ fn together(all: &mut Vec<Case>) {
 }
 
 fn fixed(all: &mut Vec<Case>) {
-    let rule = "spec:cel:templateId is fixed";
+    let rule = "spec.templateId:cel:templateId is fixed";
     all.push(accept(rule, "the same", machine(json!({"machineType": "C7"}))).after_spec(json!({})));
     all.push(refuse_by_rule(rule, "another", machine(json!({"templateId": "tother"}))).after_spec(json!({})));
     let adopted = json!({"templateId": null, "adopt": {"machineId": ADOPT}});
@@ -66,7 +66,7 @@ fn fixed(all: &mut Vec<Case>) {
     all.push(accept(rule, "more", machine(json!({"diskSizeGB": 101}))).after_spec(json!({"diskSizeGB": 100})));
     all.push(refuse_by_rule(rule, "less", machine(json!({"diskSizeGB": 99}))).after_spec(json!({"diskSizeGB": 100})));
 
-    let rule = "spec:cel:a machine cannot leave its private network";
+    let rule = "spec.networkId:cel:a machine cannot leave its private network";
     all.push(accept(rule, "put into one", machine(json!({"networkId": "n1"}))).after_spec(json!({})));
     all.push(accept(rule, "moved to another", machine(json!({"networkId": "n2"}))).after_spec(json!({"networkId": "n1"})));
     all.push(refuse_by_rule(rule, "taken out", machine(json!({}))).after_spec(json!({"networkId": "n1"})));
@@ -81,7 +81,7 @@ fn fixed(all: &mut Vec<Case>) {
 }
 
 fn adopting(all: &mut Vec<Case>) {
-    let rule = "spec:cel:adopt is fixed";
+    let rule = "spec.adopt:cel:adopt is fixed";
     let adopt = json!({"machineId": ADOPT, "replaceMark": "3f9c2a7b51de", "onDifference": "Apply"});
     let before = || machine(json!({"adopt": adopt}));
     all.push(accept(rule, "the same", machine(json!({"adopt": adopt, "suspend": true}))).after(before()));
@@ -96,7 +96,7 @@ fn adopting(all: &mut Vec<Case>) {
     all.push(refuse_by_rule(rule, "replaceMark removed", machine(json!({"adopt": without_mark}))).after(before()));
     all.push(refuse_by_rule(rule, "replaceMark added", machine(json!({"adopt": adopt}))).after_spec(json!({"adopt": without_mark})));
 
-    let rule = "resource:cel:adopt cannot be added while the resource has a machine or is creating one";
+    let rule = "spec.adopt:cel:adopt cannot be added while the resource has a machine or is creating one";
     let with = |status: Value, spec: Value| object(json!({"spec": spec, "status": status}));
     let restored = json!({"observedGeneration": 1, "powerState": "Unknown"});
     let creation = |outcome: &str| json!({"creation": {"id": "a", "attempt": 1, "account": "t", "firstStartedAt": T, "startedAt": T, "outcome": outcome}});
@@ -119,11 +119,11 @@ const T: &str = "2024-04-30T15:51:24Z";
 
 fn observing(all: &mut Vec<Case>) {
     let observe = || json!({"managementPolicy": "Observe"});
-    let rule = "resource:cel:managementPolicy: Observe needs a machine to look at";
+    let rule = "spec.managementPolicy:cel:managementPolicy: Observe needs a machine to look at";
     all.push(accept(rule, "adopt", machine(json!({"managementPolicy": "Observe", "adopt": {"machineId": ADOPT}}))));
     all.push(refuse_by_rule(rule, "nothing to look at", machine(observe())));
 
-    let rule = "resource:cel:managementPolicy: Observe needs the machine to be there";
+    let rule = "spec.managementPolicy:cel:managementPolicy: Observe needs the machine to be there";
     let with = |status: Value, spec: Value| object(json!({"spec": spec, "status": status}));
     let ready = json!([{"type": "Ready", "status": "Unknown", "reason": "NotObserved", "message": "", "lastTransitionTime": T}]);
     let bound = || json!({"machineId": "ps1", "conditions": ready});
