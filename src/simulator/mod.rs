@@ -38,6 +38,9 @@ mod update;
 mod wire;
 mod world;
 
+#[cfg(test)]
+mod tests;
+
 pub use api::{Reply, Request, Simulator};
 pub use keys::{DEVELOPMENT_KEY, DEVELOPMENT_TEAM, KeySpec, Role};
 pub use server::{Error, Options, Server, serve};
