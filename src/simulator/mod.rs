@@ -14,6 +14,7 @@ mod agenda;
 mod api;
 mod catalog;
 mod choices;
+mod connection;
 mod copy_routes;
 mod create;
 mod errors;

@@ -30,6 +30,17 @@ fn an_error_has_no_effect() {
 }
 
 #[test]
+fn a_proxy_answers_in_its_own_words() {
+    let mut lab = Lab::new();
+    lab.fault(&json!({"kind": "lose-reply", "status": 504, "text": "<html>", "route": "/machines", "count": 1}));
+    let body = machine(&json!({"name": "made"}));
+    assert_eq!(lab.reply("POST", "/machines", &body), Reply::Text { status: 504, retry_after: None, body: "<html>".to_owned() });
+    lab.fault(&json!({"kind": "error", "status": 404, "text": "no such page", "count": 1}));
+    assert_eq!(lab.reply("POST", "/machines", &body), Reply::Text { status: 404, retry_after: None, body: "no such page".to_owned() });
+    assert_eq!(lab.names("/machines"), ["made"]);
+}
+
+#[test]
 fn a_delay_is_told_in_advance() {
     let mut lab = Lab::new();
     lab.fault(&json!({"kind": "delay", "delayMs": 1500, "count": 1, "route": "/machines/{id}"}));

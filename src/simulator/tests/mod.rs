@@ -1,8 +1,9 @@
-//! The service in virtual time: no socket, no clock, no waiting.
+//! The service in virtual time: no socket, no clock, no waiting; only `http` has them.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod faults;
+mod http;
 mod limits;
 mod machines;
 mod meddling;
@@ -52,7 +53,7 @@ impl Lab {
     fn call(&mut self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         match self.reply(method, path, body) {
             Reply::Json { status, body, .. } => (status, body),
-            Reply::Broken => panic!("{method} {path}: the connection broke"),
+            other => panic!("{method} {path}: {other:?}"),
         }
     }
 
