@@ -7,6 +7,8 @@
 //! caller's (on a socket: wall-clock) time, since clients compare them with their own clock. The time scale divides durations
 //! only: how long a start takes, when auto-shutdown comes.
 //!
+//! `/v1` is the service, `/_sim` shows and changes it behind everybody's back, injected faults included (see `sim_routes`, `faults`).
+//!
 //! Not simulated: shared drives, desktops, projects and everything else that is no machine; snapshots taken by schedule; bills.
 
 mod addresses;
