@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Url;
 use reqwest::header::HeaderValue;
+use reqwest::{Request, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -97,16 +97,27 @@ impl Client {
     /// Sends a call when the budget allows it.
     pub(super) async fn send<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
         let priority = if call.changes_something() { Priority::Mutation } else { self.reads };
+        let ready = self.prepare(call, self.timeout)?;
         let permit = self.budget.acquire_as(priority).await;
-        self.send_now(permit, call, self.timeout).await
+        self.deliver(permit, ready).await
     }
 
     /// Sends a call at once.
     pub(super) async fn send_now<T: DeserializeOwned>(&self, permit: Permit, call: Call<'_>, timeout: Duration) -> Result<T, Error> {
+        let ready = self.prepare(call, timeout)?;
+        self.deliver(permit, ready).await
+    }
+
+    /// What cannot be sent fails here, before it costs a token.
+    fn prepare(&self, call: Call<'_>, timeout: Duration) -> Result<Ready, Error> {
         let (route, secret, (method, path)) = (call.route, call.secret, call.method_and_path());
         let mut request = call.request(&self.endpoint, &self.authorization)?;
         *request.timeout_mut() = Some(timeout);
+        Ok(Ready { request, route, method, path, secret })
+    }
 
+    async fn deliver<T: DeserializeOwned>(&self, permit: Permit, ready: Ready) -> Result<T, Error> {
+        let Ready { request, route, method, path, secret } = ready;
         let sent = Instant::now();
         let reply = self.transport.execute(request).await;
         let duration = sent.elapsed();
@@ -148,6 +159,15 @@ impl Client {
         }
         error
     }
+}
+
+/// A call on its way out.
+struct Ready {
+    request: Request,
+    route: &'static str,
+    method: &'static str,
+    path: &'static str,
+    secret: bool,
 }
 
 impl fmt::Debug for Client {

@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 use std::sync::Mutex;
 
 use futures::future::{BoxFuture, FutureExt};
-use reqwest::Request;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 
 use super::*;
