@@ -9,5 +9,5 @@ mod keys;
 mod snapshot;
 
 pub use account::{Account, Wake};
-pub use keys::{Keys, Opened};
+pub use keys::{Keys, Opened, Setup};
 pub use snapshot::Snapshot;
