@@ -1,5 +1,7 @@
 //! Logs, to stderr: stdout is for results.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::args::LogFormat;
@@ -8,7 +10,7 @@ use crate::args::LogFormat;
 pub fn init(filter: &str, format: LogFormat) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|e| format!("--log {filter:?}: {e}; allowed are levels (error, warn, info, debug, trace) and directives such as info,paperspace_operator=debug"))?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => logs.with_target(false).init(),
         LogFormat::Json => logs.json().flatten_event(true).init(),

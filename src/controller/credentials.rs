@@ -36,7 +36,11 @@ impl Allowed {
             return Ok(Self::All);
         }
         let parts: Vec<&str> = text.split(',').map(str::trim).filter(|p| !p.is_empty()).collect();
-        let wrong = || format!("--default-key-namespaces {text:?}: allowed are *, namespaces separated by commas, or a label selector such as team=ml,tier!=dev");
+        let wrong = || {
+            format!(
+                "--default-key-namespaces {text:?}: allowed are *, namespaces separated by commas, or a label selector such as team=ml,tier!=dev"
+            )
+        };
         if parts.is_empty() {
             return Err(wrong());
         }
@@ -171,7 +175,11 @@ impl Credentials {
                 "the operator's own API key may not be used in namespace {namespace}: set spec.credentialsRef to a Secret with a key of your own"
             )));
         }
-        self.own().ok_or_else(|| Access::Missing("there is no API key: set spec.credentialsRef to a Secret with one, or give the operator a key of its own".to_owned()))
+        self.own().ok_or_else(|| {
+            Access::Missing(
+                "there is no API key: set spec.credentialsRef to a Secret with one, or give the operator a key of its own".to_owned(),
+            )
+        })
     }
 }
 

@@ -155,7 +155,9 @@ fn written<T>(result: Result<T, Error>, version: impl Fn(T) -> Option<String>) -
         Ok(object) => Ok(Written::As(version(object))),
         Err(Error::Kubernetes { what, source }) => match source.as_ref() {
             // A failed `test` of a JSON patch is Invalid.
-            kube::Error::Api(s) if s.is_conflict() || s.is_not_found() || (s.is_invalid() && s.message.contains("test")) => Ok(Written::Conflict),
+            kube::Error::Api(s) if s.is_conflict() || s.is_not_found() || (s.is_invalid() && s.message.contains("test")) => {
+                Ok(Written::Conflict)
+            }
             _ => Err(Error::Kubernetes { what, source }),
         },
         Err(error) => Err(error),

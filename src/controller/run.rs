@@ -53,7 +53,11 @@ pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: Can
         return Err(Stopped::Usage(format!("--transition-interval {transition}: allowed is at most --poll-interval, which is {poll}")));
     }
     if args.create_settle < Duration::from_secs(180) {
-        let simulated = if args.api_url == DEFAULT_URL { ": that is not enough for the real API, whose late answers then make second machines" } else { "" };
+        let simulated = if args.api_url == DEFAULT_URL {
+            ": that is not enough for the real API, whose late answers then make second machines"
+        } else {
+            ""
+        };
         warn!("--create-settle is {}{simulated}", humantime::format_duration(args.create_settle));
     }
     let listener = server::bind(args.listen).await.map_err(|e| Stopped::Failed(format!("--listen {}: {e}", args.listen)))?;
@@ -114,7 +118,9 @@ pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: Can
 }
 
 async fn kube_client() -> Result<kube::Client, Stopped> {
-    let mut config = kube::Config::infer().await.map_err(|e| Stopped::Failed(format!("no Kubernetes cluster is configured (KUBECONFIG, or in-cluster): {e}")))?;
+    let mut config = kube::Config::infer()
+        .await
+        .map_err(|e| Stopped::Failed(format!("no Kubernetes cluster is configured (KUBECONFIG, or in-cluster): {e}")))?;
     // The client's own retries sleep for minutes within one call; a pass is tried again as a whole.
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(10));

@@ -6,7 +6,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::{WatchStreamExt, predicates, watcher};
+use kube::runtime::{PredicateConfig, WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 
 use super::reconcile::Watched;
@@ -18,12 +18,12 @@ pub(super) fn resources(
     namespace: Option<&str>,
 ) -> (Store<Watched>, impl Stream<Item = Result<Watched, watcher::Error>> + Send + 'static) {
     let (reader, writer) = reflector::store();
-    let stream = watcher(api(client, namespace), watcher::Config::default())
+    let stream = watcher(api::<Watched>(client, namespace), watcher::Config::default())
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
         .applied_objects()
-        .predicate_filter(worth_a_pass, predicates::Config::default());
+        .predicate_filter(worth_a_pass, PredicateConfig::default());
     (reader, stream)
 }
 
@@ -34,7 +34,7 @@ pub(super) fn secrets(
 ) -> (Store<Secret>, impl Stream<Item = Result<Secret, watcher::Error>> + Send + 'static) {
     let (reader, writer) = reflector::store();
     let labelled = watcher::Config::default().labels(&format!("{USE_LABEL}={USE_CREDENTIALS}"));
-    let stream = watcher(api(client, namespace), labelled)
+    let stream = watcher(api::<Secret>(client, namespace), labelled)
         .default_backoff()
         .modify(|secret| secret.managed_fields_mut().clear())
         .reflect(writer)
