@@ -57,7 +57,7 @@ impl Allowed {
             (!key.is_empty()).then(|| LabelSelectorRequirement { key, operator: operator.to_owned(), values: Some(vec![value]) })
         };
         let expressions: Option<Vec<_>> = parts.iter().map(requirement).collect();
-        let selector = LabelSelector { match_expressions: expressions.or_else(|| None), match_labels: None };
+        let selector = LabelSelector { match_expressions: expressions, match_labels: None };
         if selector.match_expressions.is_none() {
             return Err(wrong());
         }
@@ -128,12 +128,12 @@ impl Credentials {
     pub(super) async fn key_of(&self, object: &PaperspaceMachine) -> Result<SecretString, Access> {
         let namespace = object.namespace().unwrap_or_default();
         match &object.spec.credentials_ref {
-            Some(reference) => self.from_secret(&namespace, reference).await,
+            Some(reference) => self.secret_key(&namespace, reference).await,
             None => self.default_for(&namespace).await,
         }
     }
 
-    async fn from_secret(&self, namespace: &str, reference: &CredentialsRef) -> Result<SecretString, Access> {
+    async fn secret_key(&self, namespace: &str, reference: &CredentialsRef) -> Result<SecretString, Access> {
         let CredentialsRef { name, key } = reference;
         if let Some(secret) = self.labelled(namespace, name) {
             let value = secret.data.as_ref().and_then(|d| d.get(key)).and_then(|v| String::from_utf8(v.0.clone()).ok());

@@ -106,6 +106,7 @@ fn kube_event(event: &Event) -> KubeEvent {
 }
 
 /// When to try again after a failure: ever more slowly, and no object in step with another.
+#[expect(clippy::needless_pass_by_value, reason = "the controller calls it so")]
 pub fn error_policy(watched: Arc<Watched>, error: &Error, context: Arc<Context>) -> Action {
     context.metrics.failures.get_or_create(&KindLabel { kind: error.kind() }).inc();
     let uid = watched.uid().unwrap_or_default();

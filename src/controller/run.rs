@@ -52,7 +52,7 @@ pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: Can
         let (transition, poll) = (humantime::format_duration(args.transition_interval), humantime::format_duration(args.poll_interval));
         return Err(Stopped::Usage(format!("--transition-interval {transition}: allowed is at most --poll-interval, which is {poll}")));
     }
-    if args.create_settle < Duration::from_secs(180) {
+    if args.create_settle < Duration::from_mins(3) {
         let simulated = if args.api_url == DEFAULT_URL {
             ": that is not enough for the real API, whose late answers then make second machines"
         } else {
@@ -159,9 +159,8 @@ async fn control(
         .run(reconcile, error_policy, context.clone())
         .for_each(|result| async move {
             match result {
-                Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
-                // Woken for an object that is gone already.
-                Err(controller::Error::ObjectNotFound(_)) => {}
+                // Failures are reported by the error policy; an object that was woken may be gone already.
+                Ok(_) | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
                 Err(e) => warn!(error = %e, "the watch failed and is tried again"),
             }
         })

@@ -114,7 +114,13 @@ mod tests {
     }
 
     fn summary(ready: Reason, synced: Reason) -> Summary {
-        Summary { ready: Because::new(ready, "ready"), synced: Because::new(synced, "synced"), held: None, suspended: false }
+        Summary {
+            ready: Because::new(ready, "ready"),
+            synced: Because::new(synced, "synced"),
+            held: None,
+            suspended: false,
+            has_machine: true,
+        }
     }
 
     fn find<'a>(all: &'a [Condition], kind: &str) -> Option<&'a Condition> {

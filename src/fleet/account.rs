@@ -27,9 +27,12 @@ pub struct Wake {
 
 #[derive(Default)]
 struct Interests {
-    by_uid: HashMap<String, (Wake, Mark, Option<String>)>,
-    by_machine: HashMap<String, String>,
-    by_mark: BTreeMap<Mark, String>,
+    /// By the resource's uid.
+    resources: HashMap<String, (Wake, Mark, Option<String>)>,
+    /// The uid, by machine id.
+    machines: HashMap<String, String>,
+    /// The uid, by mark.
+    marks: BTreeMap<Mark, String>,
 }
 
 /// One account.
@@ -89,23 +92,23 @@ impl Account {
     /// A resource and its machine, to be woken from now on.
     pub fn interest(&self, uid: &str, wake: Wake, mark: Mark, machine: Option<String>) {
         let mut interests = lock(&self.interests);
-        if interests.by_uid.get(uid).is_some_and(|(_, _, known)| *known == machine) {
+        if interests.resources.get(uid).is_some_and(|(_, _, known)| *known == machine) {
             return;
         }
         if let Some(id) = &machine {
-            interests.by_machine.insert(id.clone(), uid.to_owned());
+            interests.machines.insert(id.clone(), uid.to_owned());
         }
-        interests.by_mark.insert(mark.clone(), uid.to_owned());
-        interests.by_uid.insert(uid.to_owned(), (wake, mark, machine));
+        interests.marks.insert(mark.clone(), uid.to_owned());
+        interests.resources.insert(uid.to_owned(), (wake, mark, machine));
     }
 
     /// The resource is gone.
     pub fn forget(&self, uid: &str) {
         let mut interests = lock(&self.interests);
-        if let Some((_, mark, machine)) = interests.by_uid.remove(uid) {
-            interests.by_mark.remove(&mark);
-            if let Some(id) = machine.filter(|id| interests.by_machine.get(id).is_some_and(|u| u == uid)) {
-                interests.by_machine.remove(&id);
+        if let Some((_, mark, machine)) = interests.resources.remove(uid) {
+            interests.marks.remove(&mark);
+            if let Some(id) = machine.filter(|id| interests.machines.get(id).is_some_and(|u| u == uid)) {
+                interests.machines.remove(&id);
             }
         }
     }
@@ -150,9 +153,9 @@ impl Account {
 
     fn affected(&self, ids: &BTreeSet<String>, marks: &BTreeSet<Mark>) -> BTreeSet<Wake> {
         let interests = lock(&self.interests);
-        let by_id = ids.iter().filter_map(|id| interests.by_machine.get(id));
-        let by_mark = marks.iter().filter_map(|mark| interests.by_mark.get(mark));
-        by_id.chain(by_mark).filter_map(|uid| interests.by_uid.get(uid)).map(|(wake, _, _)| wake.clone()).collect()
+        let by_id = ids.iter().filter_map(|id| interests.machines.get(id));
+        let by_mark = marks.iter().filter_map(|mark| interests.marks.get(mark));
+        by_id.chain(by_mark).filter_map(|uid| interests.resources.get(uid)).map(|(wake, _, _)| wake.clone()).collect()
     }
 
     /// What a list says to one resource.
@@ -220,12 +223,12 @@ impl Account {
 
     /// All resources of the account.
     fn everyone(&self) -> BTreeSet<Wake> {
-        lock(&self.interests).by_uid.values().map(|(wake, _, _)| wake.clone()).collect()
+        lock(&self.interests).resources.values().map(|(wake, _, _)| wake.clone()).collect()
     }
 
     /// How many machines the account has, and how many resources look at it.
     pub fn counts(&self) -> (usize, usize) {
-        (self.snapshot().map_or(0, |s| s.len()), lock(&self.interests).by_uid.len())
+        (self.snapshot().map_or(0, |s| s.len()), lock(&self.interests).resources.len())
     }
 
     /// Lists the account every interval, until stopped: sooner lists, made for somebody, count.
@@ -235,12 +238,12 @@ impl Account {
         while stop.run_until_cancelled(tokio::time::sleep(next)).await.is_some() {
             let age = self.unobserved_for();
             if age < interval {
-                next = interval - age;
+                next = interval.saturating_sub(age);
                 continue;
             }
             next = interval;
             let client = lock(&self.clients).first().cloned();
-            let Some(client) = client.filter(|_| !lock(&self.interests).by_uid.is_empty()) else { continue };
+            let Some(client) = client.filter(|_| !lock(&self.interests).resources.is_empty()) else { continue };
             let result = self.list(&client, (self.now)()).await;
             match result {
                 Ok(snapshot) => {

@@ -42,8 +42,11 @@ pub struct Keys {
     tasks: Mutex<JoinSet<()>>,
     /// By the key itself. Never printed.
     entries: Mutex<HashMap<String, Arc<Entry>>>,
-    accounts: Mutex<HashMap<String, (Arc<Account>, Arc<Budget>)>>,
+    accounts: Mutex<HashMap<String, Shared>>,
 }
+
+/// What all keys of a team share.
+type Shared = (Arc<Account>, Arc<Budget>);
 
 struct Entry {
     /// On a budget of its own until the account is known.
@@ -140,7 +143,7 @@ impl Keys {
     }
 
     /// The account of this team; its polling begins when it is first seen.
-    fn account(&self, team: &str) -> (Arc<Account>, Arc<Budget>) {
+    fn account(&self, team: &str) -> Shared {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = accounts.get(team) {
             return known.clone();
