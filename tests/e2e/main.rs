@@ -1,0 +1,7 @@
+//! The whole operator from outside: a real Kubernetes API, kubectl, the operator's binary with the rights of `deploy/`, and the simulated
+//! Paperspace, all as separate processes. How a case is written: see [`harness`].
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::needless_pass_by_value, clippy::print_stdout, missing_docs, reason = "tests")]
+
+mod cases_create;
+mod harness;
