@@ -38,8 +38,8 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 pub(crate) use control_plane::ControlPlane;
-pub(crate) use operator::Operator;
-pub(crate) use simulator::Simulator;
+pub(crate) use invariant::mark;
+pub(crate) use resources::condition_of;
 pub(crate) use test::{Setup, Test};
 
 /// How long a case waits for anything: much longer than it takes, since cores may be few and shared.
