@@ -87,6 +87,9 @@ async fn finish(
             Written::Conflict => action = Action::requeue(Duration::ZERO),
         }
     }
+    if removed {
+        context.forget(&object.uid().unwrap_or_default());
+    }
     let about = object.object_ref(&());
     for event in &decision.events {
         context.publish(&kube_event(event), &about).await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
 use jiff::{SignedDuration, Timestamp};
+use reqwest::header::HeaderMap;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -75,8 +76,10 @@ impl Transport for Wire {
                 body: request.body().and_then(|b| b.as_bytes()).unwrap_or_default().to_vec(),
             };
             match self.0.send(&sent) {
-                Answer::Json { status, body, .. } => Ok(Reply { status, headers: Default::default(), body: body.to_string().into_bytes() }),
-                Answer::Text { status, body, .. } => Ok(Reply { status, headers: Default::default(), body: body.into_bytes() }),
+                Answer::Json { status, body, .. } => {
+                    Ok(Reply { status, headers: HeaderMap::default(), body: body.to_string().into_bytes() })
+                }
+                Answer::Text { status, body, .. } => Ok(Reply { status, headers: HeaderMap::default(), body: body.into_bytes() }),
                 Answer::Broken => Err(Failure { maybe_sent: true, message: "connection closed".into() }),
             }
         }
