@@ -1,7 +1,7 @@
 //! The client itself: what it holds, and the one way out.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
@@ -14,7 +14,7 @@ use super::budget::{Budget, Permit, Priority};
 use super::call::Call;
 use super::observe::{CallObserver, CallRecord};
 use super::options::{ClientOptions, ConfigError};
-use super::transport::{Http, Transport};
+use super::transport::Transport;
 use super::{Error, reply};
 
 /// The API as one key sees it. Clones share connections and budget.
@@ -32,13 +32,14 @@ pub struct Client {
     timeout: Duration,
     observer: Option<Arc<dyn CallObserver>>,
     reads: Priority,
+    /// What the next call spends.
+    held: Option<Arc<Mutex<Option<Permit>>>>,
 }
 
 impl Client {
     /// A client for one key. Nothing is sent yet, and the key never to another host than that of the options.
     pub fn new(options: &ClientOptions, key: SecretString, budget: Arc<Budget>) -> Result<Self, ConfigError> {
-        let transport = Http::new(options, &options.endpoint()?)?;
-        Self::with_transport(options, key, budget, Arc::new(transport))
+        Self::with_transport(options, key, budget, options.http()?)
     }
 
     /// A client whose requests are carried by something else than HTTP.
@@ -57,6 +58,7 @@ impl Client {
             timeout: options.timeout()?,
             observer: None,
             reads: Priority::default(),
+            held: None,
         })
     }
 
@@ -84,6 +86,12 @@ impl Client {
         self.authorization == other.authorization
     }
 
+    /// The same client, whose next call spends this permit instead of waiting for one: for a caller that has to know when it is sent.
+    #[must_use]
+    pub fn spending(&self, permit: Permit) -> Self {
+        Self { held: Some(Arc::new(Mutex::new(Some(permit)))), ..self.clone() }
+    }
+
     /// The account's budget.
     pub fn budget(&self) -> &Arc<Budget> {
         &self.budget
@@ -98,7 +106,11 @@ impl Client {
     pub(super) async fn send<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
         let priority = if call.changes_something() { Priority::Mutation } else { self.reads };
         let ready = self.prepare(call, self.timeout)?;
-        let permit = self.budget.acquire_as(priority).await;
+        let held = self.held.as_ref().and_then(|held| held.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let permit = match held {
+            Some(permit) => permit,
+            None => self.budget.acquire_as(priority).await,
+        };
         self.deliver(permit, ready).await
     }
 
