@@ -9,8 +9,8 @@ use crate::crd::reason::Reason;
 use crate::crd::{Applied, Creation, CreationOutcome, PaperspaceMachineSpec, PublicIpKind, ReclaimPolicy, status::time};
 use crate::paperspace::types::Machine;
 
+use super::attached;
 use super::backoff;
-use super::change;
 use super::desired;
 use super::memory::{Reply, SeenAttempt};
 use super::names::Mark;
@@ -116,7 +116,7 @@ fn begin(p: &mut Pass, team: &str, last: Option<&Creation>) -> End {
         return bind_found(p, creation, oldest);
     }
     // The address of an earlier machine: the new one gets its own.
-    if let Err(end) = change::release_address(p) {
+    if let Err(end) = attached::release_address(p) {
         return end;
     }
     p.status.creation = Some(creation);

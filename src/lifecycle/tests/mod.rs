@@ -14,6 +14,7 @@ mod chaos;
 mod cloud;
 mod create;
 mod delete;
+mod let_go;
 mod parts;
 mod passes;
 mod power;
