@@ -148,7 +148,7 @@ fn may_destroy(p: &Pass, machine: &Machine) -> bool {
 }
 
 /// Whether an attempt of this resource can have made this machine. Others with its mark, a copy made in the console say, are not touched.
-fn made_by(creation: Option<&Creation>, settle: Duration, machine: &Machine) -> bool {
+pub(super) fn made_by(creation: Option<&Creation>, settle: Duration, machine: &Machine) -> bool {
     let Some(Creation { first_started_at, closed_at, .. }) = creation else { return false };
     let signed = |d: Duration| jiff::SignedDuration::try_from(d).unwrap_or(jiff::SignedDuration::MAX);
     let made = machine.dt_created;

@@ -46,4 +46,6 @@ mod pass;
 mod power;
 mod restart;
 pub mod step;
+#[cfg(test)]
+mod tests;
 mod vanish;
