@@ -36,7 +36,7 @@ fn trouble(world: &mut World, dice: &mut Dice) {
         5 => world.looks.down = None,
         // With the mark off the name and the memory gone too nobody could know: a limit of the protocol.
         6 if dice.one_in(4) && world.cloud.machines.iter().all(|m| m.name == NAME) => {
-            world.edit_status(|s| *s = PaperspaceMachineStatus::default())
+            world.edit_status(|s| *s = PaperspaceMachineStatus::default());
         }
         7 if world.object.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(ADDRESS_OF_MACHINE)) => {
             let team = if dice.one_in(2) { "te1" } else { "te2" };
