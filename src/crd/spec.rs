@@ -40,29 +40,32 @@ use super::status::PaperspaceMachineStatus;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "ID", type_ = "string", json_path = ".status.machineId", priority = 1),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1),
-    // A resource that observes already may lose its machine: no write of the status is refused for that.
-    validation = Rule { optional_old_self: Some(true), ..Rule::new("self.spec.managementPolicy != 'Observe' || has(self.spec.adopt) || (has(self.status) && has(self.status.machineId)) || (oldSelf.hasValue() && oldSelf.value().spec.managementPolicy == 'Observe')") }
-        .message("managementPolicy: Observe needs a machine: add adopt.machineId, or let the resource have its machine first"),
+    // Two rules, for creating and for changing: a resource that observes already may lose its machine, and no write of its status is
+    // refused for that.
+    validation = Rule::new("self.spec.managementPolicy != 'Observe' || has(self.spec.adopt) || (has(self.status) && (has(self.status.machineId) || has(self.status.conditions)))")
+        .message("managementPolicy: Observe needs a machine to look at: add adopt.machineId").field_path(".spec.managementPolicy"),
+    validation = Rule::new("self.spec.managementPolicy != 'Observe' || oldSelf.spec.managementPolicy == 'Observe' || has(self.spec.adopt) || (has(self.status) && has(self.status.machineId))")
+        .message("managementPolicy: Observe needs the machine to be there: change it when status.machineId is set").field_path(".spec.managementPolicy"),
     // The way on for a restored or copied resource. Later it would forget the machine that it has or is creating.
-    validation = Rule::new("!has(self.spec.adopt) || has(oldSelf.spec.adopt) || !has(oldSelf.status) || (!has(oldSelf.status.machineId) && !has(oldSelf.status.creation))")
-        .message("adopt cannot be added to a resource that has a machine or is creating one: leave adopt out, or create another resource for that machine")
+    validation = Rule::new("!has(self.spec.adopt) || has(oldSelf.spec.adopt) || !has(oldSelf.status) || (!has(oldSelf.status.machineId) && (!has(oldSelf.status.creation) || oldSelf.status.creation.outcome in ['Refused', 'Expired']))")
+        .message("adopt cannot be added while the resource has a machine or is creating one: leave adopt out, or create another resource for that machine").field_path(".spec.adopt")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.templateId) || has(self.adopt)")
-        .message("templateId is required: write the id of an OS template or custom template (or adopt.machineId, to take over an existing machine)"),
+        .message("templateId is required: write the id of an OS template or custom template (or adopt.machineId, to take over an existing machine)").field_path(".templateId"),
     validation = Rule::new("has(self.templateId) == has(oldSelf.templateId) && (!has(self.templateId) || self.templateId == oldSelf.templateId)")
-        .message("templateId is fixed: put back what it was, or delete the resource and create a new one"),
+        .message("templateId is fixed: put back what it was, or delete the resource and create a new one").field_path(".templateId"),
     validation = Rule::new("!has(oldSelf.adopt) || (has(self.adopt) && self.adopt == oldSelf.adopt)")
-        .message("adopt is fixed: put back what it was, or delete the resource (an adopted machine is kept unless deletionPolicy is Delete) and create a new one"),
+        .message("adopt is fixed: put back what it was, or delete the resource (an adopted machine is kept unless deletionPolicy is Delete) and create a new one").field_path(".adopt"),
     validation = Rule::new("!has(oldSelf.networkId) || has(self.networkId)")
-        .message("a machine cannot leave its private network: name that network or another in networkId"),
+        .message("a machine cannot leave its private network: name that network or another in networkId").field_path(".networkId"),
     validation = Rule::new("!has(self.autoShutdown) || self.powerState != 'Running'")
-        .message("autoShutdown would fight powerState Running: set powerState: Manual"),
+        .message("autoShutdown would fight powerState Running: set powerState: Manual").field_path(".autoShutdown"),
     validation = Rule::new("!has(self.restorePoint) || has(self.restorePoint.snapshotId) || self.takeInitialSnapshot")
-        .message("restorePoint needs a snapshot to go back to: set takeInitialSnapshot: true (at creation) or restorePoint.snapshotId"),
+        .message("restorePoint needs a snapshot to go back to: set takeInitialSnapshot: true (at creation) or restorePoint.snapshotId").field_path(".restorePoint"),
     validation = Rule::new("!has(self.restorePoint) || self.resizePolicy != 'StopAndStart'")
-        .message("with a restorePoint every stop resets the disk: set resizePolicy: WhenStopped")
+        .message("with a restorePoint every stop resets the disk: set resizePolicy: WhenStopped").field_path(".resizePolicy")
 )]
 pub struct PaperspaceMachineSpec {
     /// Paperspace's label of the machine type, such as C5, A4000, A100-80G or H100x8. Changed per resizePolicy, within its group
@@ -78,14 +81,14 @@ pub struct PaperspaceMachineSpec {
     pub template_id: Option<String>,
 
     /// Region code: NY2, CA1 or AMS1 today. Fixed.
-    #[schemars(length(max = 8))]
+    #[schemars(length(max = 6))]
     #[x_kube(
         validation = Rule::new(r"self.matches('^[A-Z]{2,4}[0-9]{1,2}$')").message("write the region's code in capitals: NY2, CA1 or AMS1"),
         validation = Rule::new("self == oldSelf").message("region is fixed: put back what it was, or delete the resource and create a new one")
     )]
     pub region: String,
 
-    /// Size of the disk in GB. It may only grow; changed per resizePolicy.
+    /// Size of the disk in GB, from 50 to 16000. It may only grow; changed per resizePolicy.
     #[serde(rename = "diskSizeGB")]
     #[schemars(range(min = 50, max = 16000))]
     #[x_kube(validation = Rule::new("self >= oldSelf").message("a disk can only grow: write at least its present size, or delete the resource and create a new one"))]
@@ -98,12 +101,12 @@ pub struct PaperspaceMachineSpec {
     #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$')").message("write letters, digits, spaces, dots, dashes and underscores, beginning and ending with a letter or digit"))]
     pub machine_name: Option<String>,
 
-    /// Running: kept on, started again when found off. Stopped: kept off. Manual: started once at creation, then left to the console, the
+    /// Running (default): kept on, started again when found off. Stopped: kept off. Manual: started once at creation, then left to the console, the
     /// API, autoShutdown and the restart annotation.
     #[serde(default)]
     pub power_state: PowerState,
 
-    /// What to do when machineType or diskSizeGB changes, for which the machine must be off. WhenStopped: wait until it is off anyway.
+    /// What to do when machineType or diskSizeGB changes, for which the machine must be off. WhenStopped (default): wait until it is off anyway.
     /// StopAndStart: stop it, change it, and bring it back to the power state it had.
     #[serde(default)]
     pub resize_policy: ResizePolicy,
@@ -140,7 +143,7 @@ pub struct PaperspaceMachineSpec {
     #[x_kube(validation = Rule::new("self == oldSelf").message("enableNvlink acts at creation only and is fixed: put back what it was, or delete the resource and create a new one"))]
     pub enable_nvlink: bool,
 
-    /// Let Paperspace mail the machine's password to the owner of the API key. Acts at creation only. Fixed.
+    /// Let Paperspace mail the machine's password to the owner of the API key (default: true). Acts at creation only. Fixed.
     #[serde(default = "yes")]
     #[x_kube(validation = Rule::new("self == oldSelf").message("emailPassword acts at creation only and is fixed: put back what it was, or delete the resource and create a new one"))]
     pub email_password: bool,
@@ -154,11 +157,12 @@ pub struct PaperspaceMachineSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_ref: Option<CredentialsRef>,
 
-    /// Take over an existing machine instead of creating one. Fixed.
+    /// Take over an existing machine instead of creating one. It may be added while the resource has no machine; from then on it is fixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt: Option<Adopt>,
 
-    /// Manage: Paperspace is made to match. Observe: Paperspace is only read and the resource holds no finalizer.
+    /// Manage (default): Paperspace is made to match. Observe: Paperspace is only read, and deleting the resource leaves the machine alone.
+    /// Observe needs adopt, or a resource that has its machine already.
     #[serde(default)]
     pub management_policy: ManagementPolicy,
 
@@ -206,7 +210,7 @@ pub enum ResizePolicy {
 /// How the machine is reached from outside.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.type == 'Static' || !has(self.reclaimPolicy)").message("reclaimPolicy is for static addresses: set type: Static, or leave reclaimPolicy out"))]
+#[x_kube(validation = Rule::new("self.type == 'Static' || !has(self.reclaimPolicy)").message("reclaimPolicy is for static addresses: set type: Static, or leave reclaimPolicy out").field_path(".reclaimPolicy"))]
 pub struct PublicIpSpec {
     /// None: no public address. Dynamic: a new one at each start. Static: one that stays.
     #[serde(rename = "type")]
@@ -244,7 +248,7 @@ pub struct AutoShutdown {
     /// Hours until the machine shuts down. Linux machines do so whether or not someone is connected, Windows machines when idle.
     #[schemars(range(min = 1, max = 168))]
     pub timeout_hours: i32,
-    /// Shut down under a connected user too.
+    /// Shut down even while a user is connected.
     #[serde(default)]
     pub force: bool,
 }
@@ -253,9 +257,9 @@ pub struct AutoShutdown {
 #[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutoSnapshot {
-    /// How often.
+    /// How often a snapshot is taken.
     pub frequency: SnapshotFrequency,
-    /// How many are kept; the oldest is replaced.
+    /// How many are kept (default: 1); the oldest is replaced.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 10))]
     pub keep: i32,
@@ -318,7 +322,7 @@ pub struct CredentialsRef {
     #[schemars(length(max = 253))]
     #[x_kube(validation = Rule::new(r"self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')").message("write the name of a Secret: lower case letters, digits, dashes and dots"))]
     pub name: String,
-    /// Key in the Secret's data.
+    /// Key in the Secret's data (default: apiKey).
     #[serde(default = "api_key")]
     #[schemars(length(max = 253))]
     #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9._-]+$')").message("write a key of the Secret's data: letters, digits, dots, dashes and underscores"))]
@@ -333,7 +337,7 @@ fn api_key() -> String {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Adopt {
-    /// Id of the existing machine.
+    /// Paperspace's id of the existing machine, such as psvv2ew1gd4s.
     #[schemars(length(max = 64))]
     #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9]+$')").message("write the machine's id, letters and digits such as psvv2ew1gd4s, not its name"))]
     pub machine_id: String,
@@ -343,8 +347,8 @@ pub struct Adopt {
     #[schemars(length(max = 12))]
     #[x_kube(validation = Rule::new(r"self.matches('^[0-9a-f]{12}$')").message("write the 12 digits (0-9, a-f) at the end of the machine's name"))]
     pub replace_mark: Option<String>,
-    /// Hold: nothing is written to Paperspace, power included, until the spec equals the machine; the differences are in status.drift. Apply:
-    /// differences are mended at once.
+    /// Hold (default): nothing is written to Paperspace, power included, until the spec equals the machine; the differences are in
+    /// status.drift. Apply: differences are mended at once.
     #[serde(default)]
     pub on_difference: OnDifference,
 }

@@ -205,7 +205,8 @@ pub(super) fn falls(events: &[MachineEvent], seen_up: Option<Timestamp>) -> Opti
     let ups: Vec<&MachineEvent> =
         events.iter().filter(power).take_while(|e| matches!(e.name.as_str(), "create" | "start" | "restart")).collect();
     let last = ups.first()?;
-    if seen_up.is_some_and(|up| up > last.dt_created) {
+    // The status keeps whole seconds.
+    if seen_up.is_some_and(|up| up.as_second() >= last.dt_created.as_second()) {
         return None;
     }
     let starts = ups.iter().filter(|e| e.name != "create").count();

@@ -1,11 +1,11 @@
 //! The client itself: what it holds, and the one way out.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::Url;
 use reqwest::header::HeaderValue;
+use reqwest::{Request, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use super::budget::{Budget, Permit, Priority};
 use super::call::Call;
 use super::observe::{CallObserver, CallRecord};
 use super::options::{ClientOptions, ConfigError};
-use super::transport::{Http, Transport};
+use super::transport::Transport;
 use super::{Error, reply};
 
 /// The API as one key sees it. Clones share connections and budget.
@@ -32,13 +32,14 @@ pub struct Client {
     timeout: Duration,
     observer: Option<Arc<dyn CallObserver>>,
     reads: Priority,
+    /// What the next call spends.
+    held: Option<Arc<Mutex<Option<Permit>>>>,
 }
 
 impl Client {
     /// A client for one key. Nothing is sent yet, and the key never to another host than that of the options.
     pub fn new(options: &ClientOptions, key: SecretString, budget: Arc<Budget>) -> Result<Self, ConfigError> {
-        let transport = Http::new(options, &options.endpoint()?)?;
-        Self::with_transport(options, key, budget, Arc::new(transport))
+        Self::with_transport(options, key, budget, options.http()?)
     }
 
     /// A client whose requests are carried by something else than HTTP.
@@ -57,6 +58,7 @@ impl Client {
             timeout: options.timeout()?,
             observer: None,
             reads: Priority::default(),
+            held: None,
         })
     }
 
@@ -79,6 +81,17 @@ impl Client {
         self
     }
 
+    /// Whether both use the same key.
+    pub fn same_key(&self, other: &Self) -> bool {
+        self.authorization == other.authorization
+    }
+
+    /// The same client, whose next call spends this permit instead of waiting for one: for a caller that has to know when it is sent.
+    #[must_use]
+    pub fn spending(&self, permit: Permit) -> Self {
+        Self { held: Some(Arc::new(Mutex::new(Some(permit)))), ..self.clone() }
+    }
+
     /// The account's budget.
     pub fn budget(&self) -> &Arc<Budget> {
         &self.budget
@@ -92,16 +105,31 @@ impl Client {
     /// Sends a call when the budget allows it.
     pub(super) async fn send<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
         let priority = if call.changes_something() { Priority::Mutation } else { self.reads };
-        let permit = self.budget.acquire_as(priority).await;
-        self.send_now(permit, call, self.timeout).await
+        let ready = self.prepare(call, self.timeout)?;
+        let held = self.held.as_ref().and_then(|held| held.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let permit = match held {
+            Some(permit) => permit,
+            None => self.budget.acquire_as(priority).await,
+        };
+        self.deliver(permit, ready).await
     }
 
     /// Sends a call at once.
     pub(super) async fn send_now<T: DeserializeOwned>(&self, permit: Permit, call: Call<'_>, timeout: Duration) -> Result<T, Error> {
+        let ready = self.prepare(call, timeout)?;
+        self.deliver(permit, ready).await
+    }
+
+    /// What cannot be sent fails here, before it costs a token.
+    fn prepare(&self, call: Call<'_>, timeout: Duration) -> Result<Ready, Error> {
         let (route, secret, (method, path)) = (call.route, call.secret, call.method_and_path());
         let mut request = call.request(&self.endpoint, &self.authorization)?;
         *request.timeout_mut() = Some(timeout);
+        Ok(Ready { request, route, method, path, secret })
+    }
 
+    async fn deliver<T: DeserializeOwned>(&self, permit: Permit, ready: Ready) -> Result<T, Error> {
+        let Ready { request, route, method, path, secret } = ready;
         let sent = Instant::now();
         let reply = self.transport.execute(request).await;
         let duration = sent.elapsed();
@@ -143,6 +171,15 @@ impl Client {
         }
         error
     }
+}
+
+/// A call on its way out.
+struct Ready {
+    request: Request,
+    route: &'static str,
+    method: &'static str,
+    path: &'static str,
+    secret: bool,
 }
 
 impl fmt::Debug for Client {

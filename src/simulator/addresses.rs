@@ -110,7 +110,7 @@ impl World {
             |n| n.network.trim_end_matches('0').to_owned(),
         );
         let machine = &mut self.stock.machines[at];
-        machine.private_ip = Some(format!("{prefix}{}", host % 256));
+        machine.private_ip = Some(format!("{prefix}{}", 2 + host % 250));
         machine.network_id = Some(network);
         machine.wanted_network_id = None;
     }

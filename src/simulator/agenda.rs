@@ -181,7 +181,8 @@ impl World {
                 self.plan_auto_shutdown(at);
             }
             Step::Address => {
-                if self.stock.machines[at].public_ip_type == IpType::Dynamic {
+                let machine = &self.stock.machines[at];
+                if machine.public_ip_type == IpType::Dynamic && machine.public_ip.is_none() {
                     let address = self.new_public_address();
                     self.stock.machines[at].public_ip = Some(address);
                 }

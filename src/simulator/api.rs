@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::choices;
 use super::errors::{Refusal, code};
-use super::faults::{Call, Kind};
+use super::faults::{Call, Fault, Kind};
 use super::keys::KeySpec;
 use super::requests::{Fields, Query};
 use super::routes::{self, Access, Found};
@@ -41,11 +41,29 @@ pub enum Reply {
         /// The body.
         body: Value,
     },
+    /// An answer that is not the API's, from a proxy on the way.
+    Text {
+        /// The HTTP status.
+        status: u16,
+        /// Seconds, for a `Retry-After` header.
+        retry_after: Option<u64>,
+        /// The body.
+        body: String,
+    },
     /// The connection breaks; there is no answer.
     Broken,
 }
 
 impl Reply {
+    /// What a fault answers.
+    fn injected(fault: Fault) -> Self {
+        let (status, retry_after) = (fault.status.unwrap_or(500), fault.retry_after);
+        match fault.text {
+            Some(body) => Self::Text { status, retry_after, body },
+            None => Self::Json { status, retry_after, body: Refusal::new(status, format!("{} (injected)", code(status))).body() },
+        }
+    }
+
     fn of(result: Result<Value, Refusal>) -> Self {
         match result {
             Ok(body) => Self::Json { status: 200, retry_after: None, body },
@@ -142,16 +160,15 @@ impl Simulator {
             return Reply::Broken;
         }
         if let Some(fault) = faults.fire(Kind::Error, call, rng) {
-            let status = fault.status.unwrap_or(500);
-            let refusal = Refusal::new(status, format!("{} (injected)", code(status)));
-            return Reply::Json { status, retry_after: fault.retry_after, body: refusal.body() };
+            return Reply::injected(fault);
         }
         let result = self.serve(request, found, call);
         let World { faults, rng, .. } = &mut self.world;
-        if faults.fire(Kind::LoseReply, call, rng).is_some() {
-            return Reply::Broken;
+        match faults.fire(Kind::LoseReply, call, rng) {
+            None => Reply::of(result),
+            Some(fault) if fault.status.is_none() => Reply::Broken,
+            Some(fault) => Reply::injected(fault),
         }
-        Reply::of(result)
     }
 
     fn serve(&mut self, request: &Request, found: &Found, call: Call<'_>) -> Result<Value, Refusal> {

@@ -2,14 +2,16 @@
 //!
 //! | kind | what |
 //! |---|---|
-//! | `lose-reply` | the effect happens, then the connection breaks without an answer |
+//! | `lose-reply` | the effect happens, then the connection breaks without an answer; with `status` that is answered instead of the truth |
 //! | `drop` | the connection breaks, nothing has happened |
-//! | `error` | an answer with `status` (500 by default) and the API's error body, nothing has happened; `retryAfter` adds the header |
-//! | `delay` | `delayMs` (real time, not scaled) pass before anything happens |
+//! | `error` | an answer with `status` (500 by default) and the API's error body, nothing has happened |
+//! | `delay` | `delayMs` (real time, not scaled) pass before anything happens; the effect comes even when the client has gone meanwhile |
 //! | `stale-list` | a list answers from the state before the last change, or with `delayMs` from the state that long ago |
 //! | `shift-page` | one row is left out of a page of a list, `id` if given, else any |
 //! | `no-capacity` | starts find no capacity and `/machine-availability` says so; `machineType` and `region` narrow it |
 //! | `revoke-key` | the key (`key`, else every key) is a bad one |
+//!
+//! An answer in place of the true one is the API's JSON, or `text` as a proxy on the way would send it, with `retryAfter` as a header.
 //!
 //! `method` and `route` choose the calls: a route template such as `/machines/{id}/start` or a concrete path, with or without `/v1`.
 //! Without them every call is meant. `no-capacity` does not look at them, since a start happens after its call.
@@ -47,6 +49,8 @@ pub(super) struct Fault {
     pub(super) status: Option<u16>,
     #[serde(default)]
     pub(super) retry_after: Option<u64>,
+    #[serde(default)]
+    pub(super) text: Option<String>,
     #[serde(default)]
     pub(super) delay_ms: Option<u64>,
     /// How many times more.
@@ -87,8 +91,8 @@ impl Faults {
         if fault.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
             return Err("probability is between 0 and 1".to_owned());
         }
-        if fault.status.is_some_and(|s| !(300..=599).contains(&s)) {
-            return Err("status is between 300 and 599".to_owned());
+        if fault.status.is_some_and(|s| !(200..=599).contains(&s)) {
+            return Err("status is between 200 and 599".to_owned());
         }
         self.0.push(fault);
         Ok(())
@@ -212,7 +216,7 @@ mod tests {
     fn a_fault_that_makes_no_sense_is_refused() {
         assert!(serde_json::from_value::<Fault>(json!({"kind": "drop", "rout": "/machines"})).is_err());
         assert!(serde_json::from_value::<Fault>(json!({"kind": "explode"})).is_err());
-        for value in [json!({"kind": "delay"}), json!({"kind": "drop", "probability": 2}), json!({"kind": "error", "status": 200})] {
+        for value in [json!({"kind": "delay"}), json!({"kind": "drop", "probability": 2}), json!({"kind": "error", "status": 99})] {
             assert!(Faults::default().add(serde_json::from_value(value).unwrap()).is_err());
         }
     }

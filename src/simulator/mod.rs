@@ -7,6 +7,8 @@
 //! caller's (on a socket: wall-clock) time, since clients compare them with their own clock. The time scale divides durations
 //! only: how long a start takes, when auto-shutdown comes.
 //!
+//! `/v1` is the service, `/_sim` shows and changes it behind everybody's back, injected faults included (see `sim_routes`, `faults`).
+//!
 //! Not simulated: shared drives, desktops, projects and everything else that is no machine; snapshots taken by schedule; bills.
 
 mod addresses;
@@ -14,6 +16,7 @@ mod agenda;
 mod api;
 mod catalog;
 mod choices;
+mod connection;
 mod copy_routes;
 mod create;
 mod errors;
@@ -37,6 +40,9 @@ mod timing;
 mod update;
 mod wire;
 mod world;
+
+#[cfg(test)]
+mod tests;
 
 pub use api::{Reply, Request, Simulator};
 pub use keys::{DEVELOPMENT_KEY, DEVELOPMENT_TEAM, KeySpec, Role};

@@ -2,8 +2,7 @@
 //!
 //! Keys and scripts are in it, in clear: it is for tests and development. Faults are not.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use super::world::World;
@@ -21,8 +20,7 @@ pub(super) fn load(path: &Path) -> io::Result<Option<World>> {
 pub(super) fn save(path: &Path, world: &World) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
-    let mut file = File::create(&beside)?;
-    file.write_all(&serde_json::to_vec(world)?)?;
-    file.sync_data()?;
+    // Not synced: a killed process loses nothing, and a machine that loses its power is not what this is for.
+    std::fs::write(&beside, serde_json::to_vec(world)?)?;
     std::fs::rename(&beside, path)
 }

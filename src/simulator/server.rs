@@ -3,25 +3,21 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
-use axum::serve::{IncomingStream, Listener};
 use jiff::Timestamp;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::api::{Reply, Request, Simulator};
+use super::connection::{BreakableListener, Breaker};
+use super::errors::Refusal;
 use super::keys::{DEVELOPMENT_KEY, DEVELOPMENT_TEAM, KeySpec, Role};
 use super::persist;
 
@@ -146,7 +142,7 @@ async fn answer(
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Response {
     let Ok(body) = body else {
-        return reply(413, None, &super::errors::Refusal::new(413, "Request body is too large").body());
+        return json(413, None, &Refusal::new(413, "Request body is too large").body());
     };
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let request = Request {
@@ -157,6 +153,20 @@ async fn answer(
         content_type: header(header::CONTENT_TYPE).map(str::to_owned),
         body: body.to_vec(),
     };
+    // A task of its own: a client that goes away does not undo its request.
+    match tokio::spawn(handle(shared, request)).await {
+        Ok(Reply::Json { status, retry_after, body }) => json(status, retry_after, &body),
+        Ok(Reply::Text { status, retry_after, body }) => response(status, retry_after, "text/html", body),
+        Ok(Reply::Broken) => {
+            breaker.break_now();
+            // Never arrives.
+            Response::new(Body::empty())
+        }
+        Err(_) => json(500, None, &Refusal::new(500, "The simulator failed").body()),
+    }
+}
+
+async fn handle(shared: Arc<Shared>, request: Request) -> Reply {
     let delay = shared.simulator.lock().await.delay(Timestamp::now(), &request);
     if !delay.is_zero() {
         tokio::select! {
@@ -173,215 +183,20 @@ async fn answer(
     {
         tracing::error!(%error, "the state was not saved");
     }
-    drop(simulator);
-    match answer {
-        Reply::Json { status, retry_after, body } => reply(status, retry_after, &body),
-        Reply::Broken => {
-            breaker.0.store(true, Ordering::Relaxed);
-            // Never arrives: writing to the connection fails now.
-            Response::new(Body::empty())
-        }
-    }
+    answer
 }
 
-fn reply(status: u16, retry_after: Option<u64>, body: &serde_json::Value) -> Response {
-    let mut response = Response::new(Body::from(body.to_string()));
+fn json(status: u16, retry_after: Option<u64>, body: &serde_json::Value) -> Response {
+    response(status, retry_after, "application/json; charset=utf-8", body.to_string())
+}
+
+fn response(status: u16, retry_after: Option<u64>, content_type: &'static str, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
     if let Some(seconds) = retry_after {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
     response
-}
-
-/// Connections that can be broken from the inside, so that a client gets a transport error instead of an answer.
-struct BreakableListener(TcpListener);
-
-/// Set: the connection is dead.
-#[derive(Clone, Debug)]
-struct Breaker(Arc<AtomicBool>);
-
-struct BreakableStream {
-    stream: TcpStream,
-    broken: Arc<AtomicBool>,
-}
-
-impl Listener for BreakableListener {
-    type Io = BreakableStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
-        (BreakableStream { stream, broken: Arc::default() }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
-    }
-}
-
-impl Connected<IncomingStream<'_, BreakableListener>> for Breaker {
-    fn connect_info(stream: IncomingStream<'_, BreakableListener>) -> Self {
-        Self(Arc::clone(&stream.io().broken))
-    }
-}
-
-impl BreakableStream {
-    fn check(&self) -> io::Result<()> {
-        if self.broken.load(Ordering::Relaxed) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
-    }
-}
-
-impl AsyncRead for BreakableStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for BreakableStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use serde_json::{Value, json};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    use super::*;
-
-    fn options(state: Option<PathBuf>) -> Options {
-        Options { listen: ([127, 0, 0, 1], 0).into(), keys: Vec::new(), time_scale: 1000.0, seed: 1, state }
-    }
-
-    struct Running {
-        address: SocketAddr,
-        stop: CancellationToken,
-        task: tokio::task::JoinHandle<Result<(), Error>>,
-    }
-
-    impl Running {
-        async fn start(options: Options) -> Self {
-            let stop = CancellationToken::new();
-            let server = Server::bind(options, stop.clone()).await.unwrap();
-            Self { address: server.address(), stop, task: tokio::spawn(server.run()) }
-        }
-
-        async fn stop(self) {
-            self.stop.cancel();
-            self.task.await.unwrap().unwrap();
-        }
-
-        /// What comes back on the wire; empty for a broken connection.
-        async fn raw(&self, method: &str, path: &str, headers: &str, body: &str) -> String {
-            let mut stream = TcpStream::connect(self.address).await.unwrap();
-            let request = format!(
-                "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {DEVELOPMENT_KEY}\r\n{headers}content-length: {}\r\n\r\n{body}",
-                body.len()
-            );
-            stream.write_all(request.as_bytes()).await.unwrap();
-            let mut reply = Vec::new();
-            // A reset is as good as an end.
-            let _ = stream.read_to_end(&mut reply).await;
-            String::from_utf8(reply).unwrap()
-        }
-
-        async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
-            let headers = if body.is_null() { "" } else { "content-type: application/json\r\n" };
-            let text = if body.is_null() { String::new() } else { body.to_string() };
-            let reply = self.raw(method, path, headers, &text).await;
-            let (head, body) = reply.split_once("\r\n\r\n").unwrap();
-            let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-            (status, serde_json::from_str(body).unwrap())
-        }
-    }
-
-    fn machine() -> Value {
-        json!({"name": "m", "machineType": "C5", "templateId": "t0nspur5", "diskSize": 50, "region": "ny2"})
-    }
-
-    #[tokio::test]
-    async fn a_machine_becomes_ready_over_http() {
-        let server = Running::start(options(None)).await;
-        let (status, reply) = server.call("POST", "/v1/machines", machine()).await;
-        assert_eq!((status, &reply["data"]["state"]), (200, &json!("provisioning")));
-        let path = format!("/v1/machines/{}", reply["data"]["id"].as_str().unwrap());
-        for _ in 0..200 {
-            if server.call("GET", &path, Value::Null).await.1["state"] == "ready" {
-                return server.stop().await;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("the machine is not ready");
-    }
-
-    #[tokio::test]
-    async fn a_lost_reply_breaks_the_connection_after_the_effect() {
-        let server = Running::start(options(None)).await;
-        let fault = json!({"kind": "lose-reply", "method": "POST", "route": "/machines", "count": 1});
-        server.call("POST", "/_sim/faults", fault).await;
-        let reply = server.raw("POST", "/v1/machines", "content-type: application/json\r\n", &machine().to_string()).await;
-        assert_eq!(reply, "");
-        let truth = server.call("GET", "/_sim/truth", Value::Null).await.1;
-        assert_eq!(truth["machines"].as_array().unwrap().len(), 1);
-        server.call("POST", "/_sim/faults", json!({"kind": "drop", "count": 1})).await;
-        let reply = server.raw("POST", "/v1/machines", "content-type: application/json\r\n", &machine().to_string()).await;
-        assert_eq!(reply, "");
-        let truth = server.call("GET", "/_sim/truth", Value::Null).await.1;
-        assert_eq!(truth["machines"].as_array().unwrap().len(), 1);
-        assert_eq!(truth["calls"]["POST /machines"], 2);
-        server.stop().await;
-    }
-
-    #[tokio::test]
-    async fn errors_carry_their_headers_and_delays_are_waited_for() {
-        let server = Running::start(options(None)).await;
-        server.call("POST", "/_sim/faults", json!({"kind": "error", "status": 429, "retryAfter": 7, "count": 1})).await;
-        let reply = server.raw("GET", "/v1/machines", "", "").await;
-        assert!(reply.starts_with("HTTP/1.1 429") && reply.contains("retry-after: 7\r\n"), "{reply}");
-        server.call("POST", "/_sim/faults", json!({"kind": "delay", "delayMs": 50, "count": 1})).await;
-        let before = std::time::Instant::now();
-        assert_eq!(server.call("GET", "/v1/machines", Value::Null).await.0, 200);
-        assert!(before.elapsed() >= std::time::Duration::from_millis(50));
-        server.stop().await;
-    }
-
-    #[tokio::test]
-    async fn the_state_file_outlives_the_server() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("state.json");
-        let server = Running::start(options(Some(path.clone()))).await;
-        let id = server.call("POST", "/v1/machines", machine()).await.1["data"]["id"].clone();
-        // As after a kill: nothing is saved on the way out.
-        server.task.abort();
-        let server = Running::start(options(Some(path))).await;
-        assert_eq!(server.call("GET", "/v1/machines", Value::Null).await.1["items"][0]["id"], id);
-        server.stop().await;
-    }
-
-    #[tokio::test]
-    async fn wrong_options_are_refused() {
-        let stop = CancellationToken::new();
-        let scale = Server::bind(Options { time_scale: 0.0, ..options(None) }, stop.clone()).await.unwrap_err();
-        assert!(matches!(scale, Error::TimeScale(_)));
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("state.json");
-        std::fs::write(&path, "not json").unwrap();
-        let state = Server::bind(options(Some(path)), stop).await.unwrap_err();
-        assert!(matches!(state, Error::State(..)));
-    }
 }

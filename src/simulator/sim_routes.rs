@@ -1,4 +1,14 @@
 //! `/_sim`: the truth, and changes behind everybody's back. No key needed: this is for tests.
+//!
+//! | call | what |
+//! |---|---|
+//! | `GET /_sim/truth` | everything, the deleted included; `calls` counts requests by method and route, those that a fault met too |
+//! | `POST /_sim/machines` | a machine as made on the console: the body of `POST /machines`, and `team` |
+//! | `POST /_sim/machines/{id}` | lays fields over the machine, without an event; a `state` ends what is under way |
+//! | `DELETE /_sim/machines/{id}` | destroys it at once |
+//! | `POST /_sim/users` | a user without a key: `{team?, role?, email?}` |
+//! | `POST /_sim/teams/{id}` | `{maxMachines?, approved?}` |
+//! | `GET`, `POST`, `DELETE /_sim/faults` | shows, adds, clears; see [`super::faults`] |
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -118,10 +128,11 @@ fn create(w: &mut World, mut body: Value) -> Result<Value, Refusal> {
 /// What `POST /_sim/machines/{id}` may not change: who the machine is, and what follows from other fields.
 const FIXED: &[&str] = &["seq", "id", "team", "provisioned", "wantedNetworkId", "deactivation", "exists", "accessors"];
 
-/// Lays the given fields over the machine. A new state ends what was under way.
+/// Lays the given fields over the machine. A state, even the one that it has, ends what was under way.
 fn merge(w: &mut World, id: &str, body: Value) -> Result<Value, Refusal> {
     let at = find(w, id)?;
     let Value::Object(fields) = body else { return Err(Refusal::new(400, "the body must be an object")) };
+    let has_state = fields.contains_key("state");
     let old = w.stock.machines[at].clone();
     let mut new = overlay(&old, fields)?;
     new.dt_modified = w.now;
@@ -130,7 +141,7 @@ fn merge(w: &mut World, id: &str, body: Value) -> Result<Value, Refusal> {
     let has_new_address = new.public_ip != old.public_ip;
     let has_new_clock = (new.auto_shutdown_enabled, new.auto_shutdown_timeout) != (old.auto_shutdown_enabled, old.auto_shutdown_timeout);
     w.stock.machines[at] = new;
-    if state != old.state {
+    if has_state {
         w.cancel_power(id);
         enter(w, at, state);
     } else if has_new_clock && state.is_up() {

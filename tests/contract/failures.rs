@@ -118,7 +118,7 @@ async fn a_connection_closed_before_or_in_the_reply_proves_nothing() {
 async fn a_timeout_proves_nothing() {
     let began = std::time::Instant::now();
     assert_maybe_sent(&create(Answer::Silence).await, "timed out");
-    assert!(began.elapsed() < Duration::from_secs(3), "the call's own time-out counts, not the client's");
+    assert!(began.elapsed() < Duration::from_secs(4), "the call's own time-out counts, not the client's");
     // Nor does a head in time and a body that never ends in time.
     let half = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n".to_vec();
     assert!(matches!(create(Answer::Raw(half)).await, Error::Transport { maybe_sent: true, .. }));
@@ -251,7 +251,7 @@ async fn a_429_silences_the_account() {
             0 => assert_eq!(paused, None),
             wait => {
                 let short = Duration::from_secs(wait).saturating_sub(paused.unwrap());
-                assert!(short < Duration::from_millis(500) && paused.unwrap() <= Duration::from_secs(wait), "{paused:?}");
+                assert!(short < Duration::from_millis(900) && paused.unwrap() <= Duration::from_secs(wait), "{paused:?}");
             }
         }
     }

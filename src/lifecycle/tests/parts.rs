@@ -234,6 +234,7 @@ fn starts_in_a_row_that_did_not_last_are_counted() {
     assert_eq!(count(&fell, None), Some((2, "c".to_owned())));
     assert_eq!(count(&fell, Some(150)), Some((2, "c".to_owned())), "up before the last start");
     assert_eq!(count(&fell, Some(210)), None, "seen up since");
+    assert_eq!(count(&fell, Some(200)), None, "in the same second: the status keeps no smaller ones");
     assert_eq!(count(&[done("d", "stop", 300), fell[0].clone()], None), None, "it was stopped");
     assert_eq!(count(&[done("d", "bill-sessions", 300), fell[0].clone()], None), Some((1, "c".to_owned())));
     assert_eq!(count(&[fell[0].clone(), done("s", "stop", 150), fell[1].clone()], None), Some((1, "c".to_owned())));

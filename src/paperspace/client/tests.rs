@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 use std::sync::Mutex;
 
 use futures::future::{BoxFuture, FutureExt};
-use reqwest::Request;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 
 use super::*;
@@ -71,6 +70,18 @@ async fn a_create_is_sent_the_moment_it_is_asked_for() {
     let sent = fake.sent.lock().unwrap();
     assert!(sent[1].1 - began >= SECOND * 60, "everything else waits");
     assert_eq!(sent[1].2, Some(SECOND * 30), "with the client's own time-out");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_got_before_is_spent_once() {
+    let (client, fake) = client(&[]);
+    let spending = client.spending(client.budget().acquire().await);
+    let began = Instant::now();
+    spending.session().await.unwrap();
+    spending.session().await.unwrap();
+    let sent = fake.sent.lock().unwrap();
+    assert_eq!(sent[0].1, began, "the first call waits for nothing");
+    assert!(sent[1].1 - began >= SECOND * 9 / 10, "the second for the budget");
 }
 
 #[tokio::test(start_paused = true)]

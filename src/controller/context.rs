@@ -1,0 +1,107 @@
+//! What all passes share.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::Recorder;
+use secrecy::SecretString;
+
+use super::credentials::Credentials;
+use super::objects::Objects;
+use crate::fleet::Keys;
+use crate::lifecycle::memory::Memory;
+use crate::lifecycle::observe::{Moment, Settings};
+use crate::metrics::Metrics;
+use crate::paperspace::Permit;
+
+/// What all passes share.
+pub struct Context {
+    /// Kubernetes.
+    pub objects: Objects,
+    /// Keys by resource.
+    pub credentials: Credentials,
+    /// Keys and accounts.
+    pub keys: Arc<Keys>,
+    /// Settings of the decisions.
+    pub settings: Settings,
+    /// Kubernetes events.
+    pub recorder: Recorder,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// The clocks.
+    pub clock: Clock,
+    pub(super) slots: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Slot>>>>,
+}
+
+/// What this process keeps of one resource between passes.
+#[derive(Default)]
+pub(super) struct Slot {
+    pub(super) memory: Memory,
+    /// The place in the budget for the create that was written down.
+    pub(super) permit: Option<Permit>,
+    /// The key that was last used for the resource: for its deletion, should its Secret go first.
+    pub(super) last_key: Option<SecretString>,
+    /// Passes that failed in a row.
+    pub(super) failures: u32,
+}
+
+impl Context {
+    /// What is kept of this resource. The controller never runs two passes over one resource at once.
+    pub(super) fn slot(&self, uid: &str) -> Arc<tokio::sync::Mutex<Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).entry(uid.to_owned()).or_default().clone()
+    }
+
+    /// The resource is gone.
+    pub(super) fn forget(&self, uid: &str) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        for account in self.keys.all_accounts() {
+            account.forget(uid);
+        }
+    }
+
+    /// Forgets the resources that are not among these: those that went without a finalizer leave no other trace.
+    pub(super) fn keep_only(&self, living: &HashSet<String>) {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        // A pass that runs knows better.
+        let idle = slots.iter().filter(|(_, slot)| Arc::strong_count(slot) == 1);
+        let gone: Vec<String> = idle.map(|(uid, _)| uid).filter(|uid| !living.contains(*uid)).cloned().collect();
+        drop(slots);
+        for uid in gone {
+            self.forget(&uid);
+        }
+    }
+
+    /// Publishes an event; one that cannot be published is logged, and nothing else.
+    pub(super) async fn publish(&self, event: &kube::runtime::events::Event, about: &ObjectReference) {
+        let published = super::objects::within("publishing an event", self.recorder.publish(event, about)).await;
+        if let Err(error) = published {
+            tracing::warn!(%error, reason = event.reason, "an event could not be published");
+        }
+    }
+}
+
+/// The clocks, read here and nowhere else.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    started: Instant,
+}
+
+impl Clock {
+    /// The process starts now.
+    pub fn start() -> Self {
+        Self { started: Instant::now() }
+    }
+
+    /// Both clocks.
+    pub fn now(&self) -> Moment {
+        Moment { wall: Timestamp::now(), mono: self.mono() }
+    }
+
+    /// Since the process started.
+    pub fn mono(&self) -> Duration {
+        self.started.elapsed()
+    }
+}

@@ -1,0 +1,115 @@
+//! Executes one step. Every choice was made before.
+
+use std::time::Duration;
+
+use kube::ResourceExt;
+
+use super::context::{Context, Slot};
+use super::error::Error;
+use super::objects::Written;
+use crate::crd::PaperspaceMachine;
+use crate::lifecycle::memory::WriteAhead;
+use crate::lifecycle::observe::Moment;
+use crate::lifecycle::step::{Decision, Outcome, Step};
+use crate::paperspace::{self, Client};
+
+/// How old the look at the object may be that justifies a change on Paperspace.
+const STALE: Duration = Duration::from_secs(20);
+
+/// What came of a step.
+pub(super) enum Executed {
+    /// It was done, and the object's version is this now.
+    Done(Option<String>),
+    /// Paperspace did not do it, or it cannot be told: the next pass decides on that.
+    Failed,
+    /// The object changed meanwhile, or is gone: look again.
+    Conflict,
+}
+
+/// Executes the step and remembers what came of it.
+pub(super) async fn execute(
+    context: &Context,
+    object: &PaperspaceMachine,
+    decision: &Decision,
+    client: Option<&Client>,
+    began: Moment,
+    slot: &mut Slot,
+) -> Result<Executed, Error> {
+    let version = object.resource_version();
+    let written = match &decision.step {
+        Step::Nothing => return Ok(Executed::Done(version)),
+        Step::AddFinalizer => context.objects.add_finalizer(object).await?,
+        Step::RemoveFinalizer => context.objects.remove_finalizer(object).await?,
+        Step::Annotate { address } => context.objects.annotate(object, address).await?,
+        Step::WriteAhead { id, create } => {
+            // The place in the budget first: between the write and the request nothing may wait.
+            let permit = match client.filter(|_| *create) {
+                Some(client) => Some(client.budget().acquire().await),
+                None => None,
+            };
+            let sent = context.clock.now();
+            let written = context.objects.write_status(object, version.as_deref(), &decision.status).await?;
+            if matches!(written, Written::As(_)) {
+                slot.memory.write_ahead = Some(WriteAhead { id: id.clone(), sent });
+                slot.memory.reply = None;
+                slot.permit = permit;
+            }
+            written
+        }
+        step => {
+            let Some(client) = ready_client(context, step, client, began).await else { return Ok(Executed::Conflict) };
+            return Ok(call(context, object, step, &client, slot).await);
+        }
+    };
+    Ok(match written {
+        Written::Conflict => Executed::Conflict,
+        Written::As(after) => {
+            let added = decision.step == Step::AddFinalizer;
+            slot.memory = std::mem::take(&mut slot.memory).wrote(version.as_deref(), after.clone(), added);
+            Executed::Done(after)
+        }
+    })
+}
+
+/// The client with its place in the budget taken, unless waiting for it made the look at the object too old to act on. A create has its
+/// place already.
+async fn ready_client(context: &Context, step: &Step, client: Option<&Client>, began: Moment) -> Option<Client> {
+    let client = client?;
+    let client = match step {
+        Step::Create { .. } => client.clone(),
+        _ => client.spending(client.budget().acquire().await),
+    };
+    (context.clock.now().at_most_since(&began) < STALE).then_some(client)
+}
+
+async fn call(context: &Context, object: &PaperspaceMachine, step: &Step, client: &Client, slot: &mut Slot) -> Executed {
+    let data = |result: Result<paperspace::types::MachineAndEvent, paperspace::Error>| result.map(|reply| Some(reply.data));
+    let result = match step {
+        Step::Create { attempt: _, body, timeout } => {
+            // Without the place that was taken before the write-ahead the request would have to wait: the attempt is settled instead.
+            let Some(permit) = slot.permit.take() else {
+                slot.memory.write_ahead = None;
+                return Executed::Conflict;
+            };
+            data(client.create_machine(permit, body, *timeout).await)
+        }
+        Step::Update { id, body, resize: _ } => data(client.update_machine(id, body).await),
+        Step::Start { id } | Step::Restart { id, operation: _, off: true } => data(client.start_machine(id).await),
+        Step::Stop { id } => data(client.stop_machine(id).await),
+        Step::Restart { id, operation: _, off: false } => data(client.restart_machine(id).await),
+        Step::AssignScript { script, machine } => client.assign_startup_script(script, machine).await.map(|()| None),
+        Step::UnassignScript { script, machine } => client.unassign_startup_script(script, machine).await.map(|()| None),
+        Step::ReleaseIp { ip } => client.release_public_ip(ip).await.map(|()| None),
+        Step::Delete { id } => data(client.delete_machine(id).await),
+        Step::Nothing | Step::AddFinalizer | Step::RemoveFinalizer | Step::Annotate { .. } | Step::WriteAhead { .. } => Ok(None),
+    };
+    let outcome = Outcome::of_call(step, result);
+    slot.memory = std::mem::take(&mut slot.memory).learn(step, &outcome, object.metadata.generation, context.clock.now());
+    match outcome {
+        Outcome::Failed(error) => {
+            tracing::info!(step = step.kind().as_str(), %error, "Paperspace did not do it");
+            Executed::Failed
+        }
+        Outcome::Done | Outcome::Machine(_) => Executed::Done(object.resource_version()),
+    }
+}

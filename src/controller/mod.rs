@@ -1,0 +1,17 @@
+//! The imperative shell around [`crate::lifecycle`]: it reads, executes and writes, and decides nothing.
+//!
+//! Start with [`reconcile`]: one pass is gather (answer the core's questions), execute (at most one effect), write (status, then events).
+
+mod context;
+mod credentials;
+mod error;
+mod execute;
+mod gather;
+mod objects;
+pub mod reconcile;
+mod run;
+mod watch;
+
+pub use context::Context;
+pub use error::Error;
+pub use run::{Stopped, run};

@@ -1,0 +1,165 @@
+//! Reads and writes of Kubernetes objects: each with a time-out, each write with the version that it is based on.
+
+use std::future::Future;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, Patch, PatchParams};
+use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::{Client, ResourceExt};
+use serde_json::json;
+
+use super::Error;
+use crate::crd::{ADDRESS_OF_MACHINE, CRD_NAME, FIELD_MANAGER, FINALIZER, PaperspaceMachine, PaperspaceMachineStatus};
+
+/// How long one call to the Kubernetes API may take.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What came of a conditional write.
+pub(super) enum Written {
+    /// The object's version now; none where the object is gone with the write.
+    As(Option<String>),
+    /// Somebody else wrote meanwhile, or the object is gone: look again.
+    Conflict,
+}
+
+/// The Kubernetes API as this operator uses it.
+#[derive(Clone)]
+pub struct Objects {
+    client: Client,
+}
+
+impl Objects {
+    /// Through this client.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    fn machines(&self, namespace: &str) -> Api<PaperspaceMachine> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// The object as it is now, or nothing if it is gone.
+    pub(super) async fn read(&self, namespace: &str, name: &str) -> Result<Option<PaperspaceMachine>, Error> {
+        let api: Api<DeserializeGuard<PaperspaceMachine>> = Api::namespaced(self.client.clone(), namespace);
+        match within("reading the resource", api.get_opt(name)).await? {
+            None => Ok(None),
+            Some(DeserializeGuard(Ok(object))) => Ok(Some(object)),
+            Some(DeserializeGuard(Err(invalid))) => Err(Error::Unreadable(invalid.error)),
+        }
+    }
+
+    /// Puts the finalizer on, if the object is still the one that was looked at.
+    pub(super) async fn add_finalizer(&self, object: &PaperspaceMachine) -> Result<Written, Error> {
+        let mut finalizers = object.finalizers().to_vec();
+        finalizers.push(FINALIZER.to_owned());
+        self.patch_finalizers(object, &finalizers, "adding the finalizer").await
+    }
+
+    /// Takes the finalizer off, if the object is still the one that was looked at: by uid and version, so that a new object of the same name
+    /// keeps its own.
+    pub(super) async fn remove_finalizer(&self, object: &PaperspaceMachine) -> Result<Written, Error> {
+        let finalizers: Vec<String> = object.finalizers().iter().filter(|f| *f != FINALIZER).cloned().collect();
+        self.patch_finalizers(object, &finalizers, "removing the finalizer").await
+    }
+
+    async fn patch_finalizers(&self, object: &PaperspaceMachine, finalizers: &[String], what: &'static str) -> Result<Written, Error> {
+        let patch: json_patch::Patch = serde_json::from_value(json!([
+            {"op": "test", "path": "/metadata/uid", "value": object.uid()},
+            {"op": "test", "path": "/metadata/resourceVersion", "value": object.resource_version()},
+            {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
+        ]))
+        .map_err(|e| Error::Unreadable(e.to_string()))?;
+        self.patch(object, &Patch::Json::<()>(patch), &PatchParams::default(), what).await
+    }
+
+    /// Writes the annotation that tells a restored object from a new one.
+    pub(super) async fn annotate(&self, object: &PaperspaceMachine, address: &str) -> Result<Written, Error> {
+        let patch = json!({"metadata": {
+            "uid": object.uid(), "resourceVersion": object.resource_version(), "annotations": {ADDRESS_OF_MACHINE: address},
+        }});
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        self.patch(object, &Patch::Merge(patch), &params, "annotating the resource").await
+    }
+
+    async fn patch<P: serde::Serialize + std::fmt::Debug>(
+        &self,
+        object: &PaperspaceMachine,
+        patch: &Patch<P>,
+        params: &PatchParams,
+        what: &'static str,
+    ) -> Result<Written, Error> {
+        let api: Api<PartialObjectMeta<PaperspaceMachine>> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
+        written(within(what, api.patch_metadata(&object.name_any(), params, patch)).await, |o| o.metadata.resource_version)
+    }
+
+    /// Writes the whole status over the version that was looked at.
+    pub(super) async fn write_status(
+        &self,
+        object: &PaperspaceMachine,
+        version: Option<&str>,
+        status: &PaperspaceMachineStatus,
+    ) -> Result<Written, Error> {
+        // Server-side apply removes what this manager left out: a status is always written whole, and `force` takes fields that somebody
+        // else wrote, but not the version that it was made for.
+        let body = json!({
+            "apiVersion": "paperspace-operator.dev/v1alpha1", "kind": "PaperspaceMachine",
+            "metadata": {"name": object.name_any(), "uid": object.uid(), "resourceVersion": version},
+            "status": status,
+        });
+        let api = self.machines(&object.namespace().unwrap_or_default());
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        written(within("writing the status", api.patch_status(&object.name_any(), &params, &Patch::Apply(body))).await, |o| {
+            o.metadata.resource_version
+        })
+    }
+
+    /// Whether the CRD is being deleted, or cannot be read: both must not destroy machines.
+    pub(super) async fn crd_terminating(&self) -> bool {
+        let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        match within("reading the CRD", api.get(CRD_NAME)).await {
+            Ok(crd) => crd.metadata.deletion_timestamp.is_some(),
+            Err(error) => {
+                tracing::warn!(%error, "the CRD cannot be read: nothing is destroyed");
+                true
+            }
+        }
+    }
+
+    /// The labels of a Secret, without its data; nothing if there is none.
+    pub(super) async fn secret_labels(&self, namespace: &str, name: &str) -> Result<Option<Vec<(String, String)>>, Error> {
+        let api: Api<PartialObjectMeta<Secret>> = Api::namespaced(self.client.clone(), namespace);
+        let found = within("reading a Secret's metadata", api.get_metadata_opt(name)).await?;
+        Ok(found.map(|s| s.metadata.labels.unwrap_or_default().into_iter().collect()))
+    }
+
+    /// The labels of a namespace.
+    pub(super) async fn namespace_labels(&self, name: &str) -> Result<std::collections::BTreeMap<String, String>, Error> {
+        let api: Api<PartialObjectMeta<Namespace>> = Api::all(self.client.clone());
+        Ok(within("reading a namespace's labels", api.get_metadata(name)).await?.metadata.labels.unwrap_or_default())
+    }
+}
+
+/// One call, not for ever: the client has no time-out of its own.
+pub(super) async fn within<T>(what: &'static str, call: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
+    match tokio::time::timeout(TIMEOUT, call).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Error::Kubernetes { what, source: Box::new(error) }),
+        Err(_) => Err(Error::Timeout { what, after: TIMEOUT }),
+    }
+}
+
+fn written<T>(result: Result<T, Error>, version: impl Fn(T) -> Option<String>) -> Result<Written, Error> {
+    match result {
+        Ok(object) => Ok(Written::As(version(object))),
+        Err(Error::Kubernetes { what, source }) => match source.as_ref() {
+            // A failed `test` of a JSON patch is Invalid.
+            kube::Error::Api(s) if s.is_conflict() || s.is_not_found() || (s.is_invalid() && s.message.contains("test")) => {
+                Ok(Written::Conflict)
+            }
+            _ => Err(Error::Kubernetes { what, source }),
+        },
+        Err(error) => Err(error),
+    }
+}

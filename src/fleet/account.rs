@@ -1,0 +1,274 @@
+//! One account: its list, its budget, and who is woken by a change.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::snapshot::Snapshot;
+use crate::lifecycle::names::Mark;
+use crate::lifecycle::observe::{ListView, MachineLook};
+use crate::paperspace::types::Machine;
+use crate::paperspace::{Client, Error, Priority};
+
+/// When a whole account has not been read for this long, its resources have to say so.
+const OUTAGE: Duration = Duration::from_mins(10);
+
+/// A resource that wants to hear of its machine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Wake {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What a resource wants to hear of.
+#[derive(Clone, Debug)]
+pub struct Interest {
+    /// The resource.
+    pub wake: Wake,
+    /// Machines that carry its mark.
+    pub mark: Mark,
+    /// Its machine.
+    pub machine: Option<String>,
+    /// What that was last seen to be. A list that says otherwise is news, also where the list before said the same.
+    pub seen: Option<MachineLook>,
+}
+
+impl Interest {
+    /// Whether this list is younger than what the resource knows of its machine, and says something else.
+    fn contradicted_by(&self, snapshot: &Snapshot) -> bool {
+        let (Some(id), Some(seen)) = (&self.machine, &self.seen) else { return false };
+        seen.began < snapshot.began && seen.machine.as_ref() != snapshot.machine(id)
+    }
+}
+
+/// One account.
+pub struct Account {
+    /// The team's id.
+    pub team: String,
+    now: Box<dyn Fn() -> Duration + Send + Sync>,
+    transition: Duration,
+    snapshot: Mutex<Option<Arc<Snapshot>>>,
+    /// Held while listing: whoever waits for it takes the list that was made meanwhile.
+    listing: tokio::sync::Mutex<()>,
+    failure: Mutex<Option<(Duration, Error)>>,
+    /// The keys that opened this team, the last used first.
+    clients: Mutex<Vec<Client>>,
+    /// By the resource's uid.
+    interests: Mutex<HashMap<String, Interest>>,
+    /// Which machines were asked for lately, and when.
+    asked: Mutex<HashMap<String, Duration>>,
+    wake: Box<dyn Fn(Wake) + Send + Sync>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Account {
+    /// An account of which nothing is known yet. `now` is the time since the process started.
+    pub fn new(
+        team: String,
+        transition: Duration,
+        now: impl Fn() -> Duration + Send + Sync + 'static,
+        wake: impl Fn(Wake) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            team,
+            now: Box::new(now),
+            transition,
+            snapshot: Mutex::default(),
+            listing: tokio::sync::Mutex::default(),
+            failure: Mutex::default(),
+            clients: Mutex::default(),
+            interests: Mutex::default(),
+            asked: Mutex::default(),
+            wake: Box::new(wake),
+        }
+    }
+
+    /// The last complete list.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        lock(&self.snapshot).clone()
+    }
+
+    /// How long ago the account was last read as a whole, or the process started.
+    pub fn unobserved_for(&self) -> Duration {
+        (self.now)().saturating_sub(self.snapshot().map_or(Duration::ZERO, |s| s.began))
+    }
+
+    /// A resource and its machine, to be woken from now on: at once, if a list is known that says something else than it has seen.
+    pub fn interest(&self, uid: &str, mut interest: Interest) {
+        let mut interests = lock(&self.interests);
+        if let Some(before) = interests.get(uid).filter(|before| interest.seen.is_none() && before.machine == interest.machine) {
+            interest.seen.clone_from(&before.seen);
+        }
+        let late = self.snapshot().filter(|s| interest.contradicted_by(s)).map(|_| interest.wake.clone());
+        interests.insert(uid.to_owned(), interest);
+        drop(interests);
+        if let Some(wake) = late {
+            (self.wake)(wake);
+        }
+    }
+
+    /// The resource is gone.
+    pub fn forget(&self, uid: &str) {
+        lock(&self.interests).remove(uid);
+    }
+
+    /// A complete list begun after this moment, made with this key unless somebody else just made one.
+    pub async fn list(&self, client: &Client, begun_after: Duration) -> Result<Arc<Snapshot>, Error> {
+        if let Some(snapshot) = self.snapshot().filter(|s| s.began >= begun_after) {
+            return Ok(snapshot);
+        }
+        let arrived = (self.now)();
+        let _listing = self.listing.lock().await;
+        if let Some(snapshot) = self.snapshot().filter(|s| s.began >= begun_after) {
+            return Ok(snapshot);
+        }
+        // Whoever waited while a list failed shares the failure instead of failing again in turn.
+        if let Some((_, error)) = lock(&self.failure).clone().filter(|(began, _)| *began >= arrived) {
+            return Err(error);
+        }
+        let began = (self.now)();
+        match client.list_machines().await {
+            Ok(machines) => Ok(self.store(Snapshot::new(began, machines))),
+            Err(error) => {
+                *lock(&self.failure) = Some((began, error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    fn store(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+        let snapshot = Arc::new(snapshot);
+        let before = lock(&self.snapshot).replace(snapshot.clone());
+        *lock(&self.failure) = None;
+        // The first list is news only to those who have seen something else.
+        let (ids, marks) = before.map(|before| snapshot.changed_since(&before)).unwrap_or_default();
+        let concerned =
+            |i: &Interest| i.machine.as_ref().is_some_and(|id| ids.contains(id)) || marks.contains(&i.mark) || i.contradicted_by(&snapshot);
+        let concerned: BTreeSet<Wake> = lock(&self.interests).values().filter(|i| concerned(i)).map(|i| i.wake.clone()).collect();
+        concerned.into_iter().for_each(&self.wake);
+        snapshot
+    }
+
+    /// What a list says to one resource.
+    pub fn view(snapshot: &Snapshot, mark: &Mark, ids: &[&str]) -> ListView {
+        let mut machines = snapshot.marked(mark);
+        for id in ids {
+            if let Some(machine) = snapshot.machine(id).filter(|m| !machines.iter().any(|known| known.id == m.id)) {
+                machines.push(machine.clone());
+            }
+        }
+        ListView { began: snapshot.began, machines }
+    }
+
+    /// One machine, looked at after this moment: from the last list, from a new one where many are asked for, else by a GET. That it is not
+    /// there is said only by a GET.
+    pub async fn machine(&self, client: &Client, id: &str, begun_after: Duration) -> Result<MachineLook, Error> {
+        let row = |s: &Snapshot| s.machine(id).cloned().map(|machine| MachineLook { began: s.began, machine: Some(machine) });
+        if let Some(look) = self.snapshot().filter(|s| s.began >= begun_after).and_then(|s| row(&s)) {
+            return Ok(look);
+        }
+        if self.many_asked(id) {
+            let snapshot = self.list(client, begun_after).await?;
+            if let Some(look) = row(&snapshot) {
+                return Ok(look);
+            }
+        }
+        self.get(client, id).await
+    }
+
+    /// Whether so many machines are looked at one by one that a list costs less.
+    fn many_asked(&self, id: &str) -> bool {
+        let now = (self.now)();
+        let mut asked = lock(&self.asked);
+        asked.retain(|_, at| now.saturating_sub(*at) <= self.transition);
+        asked.insert(id.to_owned(), now);
+        asked.len() > self.snapshot().map_or(1, |s| s.pages())
+    }
+
+    /// One machine by a direct GET.
+    pub async fn get(&self, client: &Client, id: &str) -> Result<MachineLook, Error> {
+        let began = (self.now)();
+        match client.machine(id).await {
+            Ok(machine) => Ok(MachineLook { began, machine: Some(machine) }),
+            Err(error) if error.is_not_found() => Ok(MachineLook { began, machine: None }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Remembers a key that opens this team, for polling.
+    pub fn seen_client(&self, client: &Client) {
+        let mut clients = lock(&self.clients);
+        clients.retain(|c| !c.same_key(client));
+        clients.insert(0, client.clone().with_read_priority(Priority::Idle));
+    }
+
+    /// Forgets a key that is not accepted any more.
+    pub fn drop_client(&self, client: &Client) {
+        lock(&self.clients).retain(|c| !c.same_key(client));
+    }
+
+    /// Whether this key was seen to open the team and nothing spoke against it since.
+    pub fn trusts(&self, client: &Client) -> bool {
+        lock(&self.clients).iter().any(|c| c.same_key(client))
+    }
+
+    /// All resources of the account.
+    fn everyone(&self) -> BTreeSet<Wake> {
+        lock(&self.interests).values().map(|i| i.wake.clone()).collect()
+    }
+
+    /// How many machines the account has, and how many resources look at it.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.snapshot().map_or(0, |s| s.len()), lock(&self.interests).len())
+    }
+
+    /// Lists the account every interval, until stopped: sooner lists, made for somebody, count.
+    pub async fn poll(self: Arc<Self>, interval: Duration, stop: CancellationToken) {
+        let mut told = false;
+        let mut next = interval;
+        while stop.run_until_cancelled(tokio::time::sleep(next)).await.is_some() {
+            let age = self.unobserved_for();
+            if age < interval {
+                next = interval.saturating_sub(age);
+                continue;
+            }
+            next = interval;
+            let client = lock(&self.clients).first().cloned();
+            let Some(client) = client.filter(|_| !lock(&self.interests).is_empty()) else { continue };
+            match self.list(&client, (self.now)()).await {
+                Ok(snapshot) => {
+                    next = interval.saturating_sub(self.unobserved_for());
+                    debug!(team = self.team, machines = snapshot.len(), "listed");
+                    if std::mem::take(&mut told) {
+                        info!(team = self.team, "the account can be read again");
+                        self.everyone().into_iter().for_each(&self.wake);
+                    }
+                }
+                Err(error) => {
+                    warn!(team = self.team, %error, "the account could not be listed");
+                    if error.is_unauthorized() {
+                        // The next pass that uses it asks anew what it opens.
+                        self.drop_client(&client);
+                        self.everyone().into_iter().for_each(&self.wake);
+                    }
+                    if self.unobserved_for() >= OUTAGE && !std::mem::replace(&mut told, true) {
+                        self.everyone().into_iter().for_each(&self.wake);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The machines with this mark in the last list.
+    pub fn marked(&self, mark: &Mark) -> Vec<Machine> {
+        self.snapshot().map(|s| s.marked(mark)).unwrap_or_default()
+    }
+}

@@ -1,0 +1,182 @@
+//! Keys and the accounts that they open.
+//!
+//! What a key opens is known from its session, which is read when the key is first seen, when somebody asks for it to be read again, and
+//! after a while if the answer was a bad one.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::account::{Account, Wake};
+use crate::lifecycle::observe::Access;
+use crate::paperspace::{Budget, CallObserver, Client, ClientOptions, ConfigError, Transport};
+
+/// How long a key that opened nothing is not asked about again.
+const BAD_NEWS_LASTS: Duration = Duration::from_secs(30);
+
+/// A key and what it opens.
+#[derive(Clone)]
+pub struct Opened {
+    /// The client with this key, on its account's budget.
+    pub client: Client,
+    /// What the key opens.
+    pub access: Access,
+    /// Its account, where it opens one.
+    pub account: Option<Arc<Account>>,
+}
+
+/// All keys that were seen, and the accounts behind them.
+pub struct Keys {
+    template: Client,
+    rate: (NonZeroU32, NonZeroU32),
+    poll_interval: Duration,
+    transition: Duration,
+    now: Arc<dyn Fn() -> Duration + Send + Sync>,
+    wake: Arc<dyn Fn(Wake) + Send + Sync>,
+    stop: CancellationToken,
+    tasks: Mutex<JoinSet<()>>,
+    /// By the key itself. Never printed.
+    entries: Mutex<HashMap<String, Arc<Entry>>>,
+    accounts: Mutex<HashMap<String, Shared>>,
+}
+
+/// What all keys of a team share.
+type Shared = (Arc<Account>, Arc<Budget>);
+
+struct Entry {
+    /// On a budget of its own until the account is known.
+    client: Client,
+    known: tokio::sync::Mutex<Option<(Opened, Duration)>>,
+}
+
+/// What the keys need to know of the operator.
+pub struct Setup {
+    /// Where the API is.
+    pub options: ClientOptions,
+    /// Calls a second and account, and how many at once.
+    pub rate: (NonZeroU32, NonZeroU32),
+    /// How often an account is listed.
+    pub poll_interval: Duration,
+    /// How often a machine in transition is looked at.
+    pub transition: Duration,
+    /// Hears of every call.
+    pub observer: Arc<dyn CallObserver>,
+    /// The time since the process started.
+    pub now: Arc<dyn Fn() -> Duration + Send + Sync>,
+    /// Wakes a resource.
+    pub wake: Arc<dyn Fn(Wake) + Send + Sync>,
+    /// Ends the polling.
+    pub stop: CancellationToken,
+}
+
+impl Keys {
+    /// No keys yet; over HTTP.
+    pub fn new(setup: Setup) -> Result<Self, ConfigError> {
+        let transport = setup.options.http()?;
+        Self::over(setup, transport)
+    }
+
+    /// No keys yet; over whatever carries requests.
+    pub fn over(setup: Setup, transport: Arc<dyn Transport>) -> Result<Self, ConfigError> {
+        let Setup { options, rate, poll_interval, transition, observer, now, wake, stop } = setup;
+        let budget = Arc::new(Budget::new(rate.0, rate.1));
+        let unset = SecretString::from("unset");
+        let template = Client::with_transport(&options, unset, budget, transport)?.with_observer(observer);
+        let (entries, accounts, tasks) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { template, rate, poll_interval, transition, now, wake, stop, tasks, entries, accounts })
+    }
+
+    /// The API's address, as it is recorded.
+    pub fn endpoint(&self) -> &str {
+        self.template.endpoint()
+    }
+
+    /// What this key opens. With `reread` its session is read anew.
+    pub async fn open(&self, key: &SecretString, reread: bool) -> Result<Opened, ConfigError> {
+        let entry = self.entry(key)?;
+        let mut known = entry.known.lock().await;
+        let now = (self.now)();
+        if let Some((opened, at)) = known.as_ref().filter(|_| !reread) {
+            let admin = matches!(opened.access, Access::Open { admin: true, .. });
+            let good = admin && opened.account.as_ref().is_some_and(|a| a.trusts(&opened.client));
+            if good || now.saturating_sub(*at) < BAD_NEWS_LASTS {
+                return Ok(opened.clone());
+            }
+        }
+        let access = match entry.client.session().await {
+            Ok(Some(session)) => Access::Open { admin: session.is_admin(), team: session.team.id },
+            Ok(None) => Access::Rejected,
+            Err(error) if error.is_unauthorized() => Access::Rejected,
+            // Not kept: the next question asks again.
+            Err(error) => {
+                let client = entry.client.clone();
+                return Ok(Opened { client, access: Access::Unknown(error), account: None });
+            }
+        };
+        let opened = self.opened(&entry, key, access)?;
+        *known = Some((opened.clone(), now));
+        Ok(opened)
+    }
+
+    fn opened(&self, entry: &Entry, key: &SecretString, access: Access) -> Result<Opened, ConfigError> {
+        let Access::Open { team, admin } = &access else {
+            return Ok(Opened { client: entry.client.clone(), access, account: None });
+        };
+        let (account, budget) = self.account(team);
+        let client = entry.client.with_key(key.clone(), budget)?;
+        // A member's list lacks machines: it must not become anybody's.
+        if *admin {
+            account.seen_client(&client);
+        } else {
+            account.drop_client(&client);
+        }
+        Ok(Opened { client, access, account: Some(account) })
+    }
+
+    fn entry(&self, key: &SecretString) -> Result<Arc<Entry>, ConfigError> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get(key.expose_secret()) {
+            return Ok(entry.clone());
+        }
+        let client = self.template.with_key(key.clone(), Arc::new(Budget::new(self.rate.0, self.rate.1)))?;
+        let entry = Arc::new(Entry { client, known: tokio::sync::Mutex::default() });
+        entries.insert(key.expose_secret().to_owned(), entry.clone());
+        Ok(entry)
+    }
+
+    /// The account of this team; its polling begins when it is first seen.
+    fn account(&self, team: &str) -> Shared {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = accounts.get(team) {
+            return known.clone();
+        }
+        let (now, wake) = (self.now.clone(), self.wake.clone());
+        let account = Arc::new(Account::new(team.to_owned(), self.transition, move || now(), move |w| wake(w)));
+        let budget = Arc::new(Budget::new(self.rate.0, self.rate.1));
+        let poll = account.clone().poll(self.poll_interval, self.stop.clone());
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(poll);
+        accounts.insert(team.to_owned(), (account.clone(), budget.clone()));
+        (account, budget)
+    }
+
+    /// The account of this team, if it was seen.
+    pub fn known_account(&self, team: &str) -> Option<Arc<Account>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).get(team).map(|(account, _)| account.clone())
+    }
+
+    /// All accounts.
+    pub fn all_accounts(&self) -> Vec<Arc<Account>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).values().map(|(account, _)| account.clone()).collect()
+    }
+
+    /// Waits for the polling to end, after its stop was asked for.
+    pub async fn stopped(&self) {
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.join_all().await;
+    }
+}

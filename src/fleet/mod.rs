@@ -1,0 +1,16 @@
+//! What is known of an account's machines: one shared list per account, however many resources there are.
+//!
+//! An account is a Paperspace team. All its resources, whichever keys they use, share one budget, one list every poll interval and one
+//! snapshot made from it. Only the resources whose machine changed are woken. A snapshot knows when its list *began*: what is decided on
+//! says how fresh it has to be.
+
+mod account;
+mod keys;
+mod snapshot;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
+
+pub use account::{Account, Interest, Wake};
+pub use keys::{Keys, Opened, Setup};
+pub use snapshot::Snapshot;

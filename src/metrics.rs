@@ -1,0 +1,112 @@
+//! What the operator counts, for Prometheus. Labels are bounded: no names, no uids.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::paperspace::{CallObserver, CallRecord};
+
+/// One label: which step.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct StepLabel {
+    /// See [`crate::lifecycle::step::StepKind`].
+    pub step: &'static str,
+}
+
+/// One label: which kind of error.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct KindLabel {
+    /// See [`crate::controller::Error::kind`].
+    pub kind: &'static str,
+}
+
+/// A call to Paperspace.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct CallLabel {
+    /// `GET`.
+    pub method: &'static str,
+    /// `/machines/{id}`.
+    pub route: &'static str,
+    /// `ok`, or what kind of error.
+    pub outcome: &'static str,
+}
+
+/// The counters.
+pub struct Metrics {
+    registry: Registry,
+    /// Passes over a resource.
+    pub reconciles: Counter,
+    /// Passes that failed.
+    pub failures: Family<KindLabel, Counter>,
+    /// Effects.
+    pub steps: Family<StepLabel, Counter>,
+    /// Status writes.
+    pub status_writes: Counter,
+    calls: Family<CallLabel, Counter>,
+    call_seconds: Histogram,
+    waited_seconds: Counter<f64, AtomicU64>,
+    /// Machines in the accounts' last lists.
+    pub machines: Gauge,
+    /// Resources that are looked after.
+    pub resources: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("paperspace_operator");
+        let metrics = Self {
+            reconciles: Counter::default(),
+            failures: Family::default(),
+            steps: Family::default(),
+            status_writes: Counter::default(),
+            calls: Family::default(),
+            call_seconds: Histogram::new(exponential_buckets(0.01, 2.0, 14)),
+            waited_seconds: Counter::default(),
+            machines: Gauge::default(),
+            resources: Gauge::default(),
+            registry: Registry::default(),
+        };
+        registry.register("reconciles", "Passes over a resource", metrics.reconciles.clone());
+        registry.register("reconcile_errors", "Passes that failed, by kind of error", metrics.failures.clone());
+        registry.register("steps", "Effects on Kubernetes objects and on Paperspace, by kind", metrics.steps.clone());
+        registry.register("status_writes", "Writes of a resource's status", metrics.status_writes.clone());
+        registry.register("api_calls", "Calls to the Paperspace API, by route template and outcome", metrics.calls.clone());
+        registry.register("api_call_duration_seconds", "How long calls to the Paperspace API took", metrics.call_seconds.clone());
+        registry.register("api_budget_wait_seconds", "How long calls waited for their account's budget", metrics.waited_seconds.clone());
+        registry.register("machines", "Machines in the last lists of all accounts", metrics.machines.clone());
+        registry.register("resources", "Resources that are looked after", metrics.resources.clone());
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// Shared.
+    pub fn shared() -> Arc<Self> {
+        Arc::new(Self::default())
+    }
+
+    /// In the text format of OpenMetrics.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        if let Err(error) = prometheus_client::encoding::text::encode(&mut text, &self.registry) {
+            let _ = write!(text, "# {error}\n# EOF\n");
+        }
+        text
+    }
+}
+
+impl CallObserver for Metrics {
+    fn observe(&self, call: &CallRecord) {
+        let CallRecord { method, route, outcome, status: _, duration, waited } = *call;
+        self.calls.get_or_create(&CallLabel { method, route, outcome }).inc();
+        self.call_seconds.observe(duration.as_secs_f64());
+        self.waited_seconds.inc_by(waited.as_secs_f64());
+    }
+}

@@ -1,0 +1,87 @@
+//! Probes and metrics over HTTP: /livez, /readyz, /metrics.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+
+/// How far the start is. One source of truth for the probe and the log.
+#[derive(Debug, Default)]
+pub struct Readiness(AtomicU8);
+
+/// The stages of the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Not yet anything.
+    Starting,
+    /// The CRD is not there.
+    WaitingForCrd,
+    /// Resources are being worked on.
+    Ready,
+}
+
+impl Readiness {
+    /// The start is this far.
+    pub fn set(&self, stage: Stage) {
+        self.0.store(stage as u8, Ordering::Release);
+    }
+
+    /// How far the start is.
+    pub fn get(&self) -> Stage {
+        match self.0.load(Ordering::Acquire) {
+            0 => Stage::Starting,
+            1 => Stage::WaitingForCrd,
+            _ => Stage::Ready,
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
+    refresh: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// Listens; the address is in use or may not be used otherwise.
+pub async fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(listen).await
+}
+
+/// Serves until stopped. `refresh` brings the gauges up to date before they are read.
+pub async fn serve(
+    listener: TcpListener,
+    readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
+    refresh: Arc<dyn Fn() + Send + Sync>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let app = Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(show_metrics))
+        .with_state(Shared { readiness, metrics, refresh });
+    axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
+    match shared.readiness.get() {
+        Stage::Ready => (StatusCode::OK, "ok\n"),
+        Stage::WaitingForCrd => (StatusCode::SERVICE_UNAVAILABLE, "waiting for the CustomResourceDefinition\n"),
+        Stage::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+    }
+}
+
+async fn show_metrics(State(shared): State<Shared>) -> impl IntoResponse {
+    (shared.refresh)();
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], shared.metrics.encode())
+}

@@ -1,0 +1,87 @@
+//! Wrong values on the command line: the flag, the value and what is allowed, and exit code 2.
+
+use std::process::{Command, Output};
+
+fn run(words: &[&str], environment: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_paperspace-operator")).args(words).env_clear().envs(environment.iter().copied()).output().unwrap()
+}
+
+fn refused(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(output.stdout.is_empty(), "stdout is for results");
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Subcommand, flag, value, and what the answer says is allowed.
+const WRONG: &[(&str, &str, &str, &str)] = &[
+    ("run", "--poll-interval", "soon", "durations such as 30s, 5m or 2h"),
+    ("run", "--poll-interval", "30", "durations such as 30s, 5m or 2h"),
+    ("run", "--poll-interval", "0s", "100ms to 24h"),
+    ("run", "--transition-interval", "25h", "100ms to 24h"),
+    ("run", "--create-settle", "-1s", "durations such as 30s, 5m or 2h"),
+    ("run", "--cluster-id", "Prod", "1 to 20 lower case letters, digits and inner dashes"),
+    ("run", "--cluster-id", "a-very-long-cluster-name", "1 to 20 lower case letters, digits and inner dashes"),
+    ("run", "--cluster-id", "prod-", "1 to 20 lower case letters, digits and inner dashes"),
+    ("run", "--listen", "8080", "invalid socket address"),
+    ("run", "--concurrency", "0", "1..=1024"),
+    ("run", "--concurrency", "many", "invalid digit"),
+    ("run", "--api-rate", "0", "1..=1000"),
+    ("run", "--api-burst", "1001", "1..=1000"),
+    ("run", "--log-format", "xml", "possible values: text, json"),
+    ("simulate", "--listen", "localhost:x", "invalid socket address"),
+    ("simulate", "--time-scale", "0", "numbers from 0.01 to 100000"),
+    ("simulate", "--time-scale", "fast", "numbers from 0.01 to 100000"),
+    ("simulate", "--seed", "-1", "invalid digit"),
+];
+
+#[test]
+fn a_wrong_value_is_answered_with_the_flag_the_value_and_what_is_allowed() {
+    for (subcommand, flag, value, allowed) in WRONG {
+        let answer = refused(&run(&[subcommand, &format!("{flag}={value}")], &[]));
+        for part in [*flag, &format!("'{value}'"), *allowed] {
+            assert!(answer.contains(part), "{subcommand} {flag}={value}: {part:?} is not in:\n{answer}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_value_from_the_environment_is_answered_so_too() {
+    let answer = refused(&run(&["run"], &[("PAPERSPACE_OPERATOR_POLL_INTERVAL", "soon")]));
+    assert!(answer.contains("--poll-interval") && answer.contains("'soon'") && answer.contains("30s, 5m or 2h"), "{answer}");
+}
+
+#[test]
+fn an_unknown_flag_or_subcommand_or_none_is_wrong_usage() {
+    assert!(refused(&run(&["run", "--api-keys"], &[])).contains("--api-keys"));
+    assert!(refused(&run(&["start"], &[])).contains("start"));
+    assert!(refused(&run(&[], &[])).contains("Usage"));
+}
+
+/// Flags show in process lists.
+#[test]
+fn a_key_is_never_a_flag_of_run() {
+    let answer = refused(&run(&["run", "--api-key=secret"], &[]));
+    assert!(answer.contains("--api-key") && !answer.contains("secret"), "{answer}");
+}
+
+#[test]
+fn every_flag_has_an_environment_name_and_says_what_it_is() {
+    let command = <paperspace_operator::args::Args as clap::CommandFactory>::command();
+    for subcommand in command.get_subcommands() {
+        for argument in subcommand.get_arguments().filter(|argument| argument.get_id() != "help" && argument.get_id() != "version") {
+            let flag = argument.get_long().expect("a long flag");
+            let name = argument.get_env().and_then(|name| name.to_str()).unwrap_or_else(|| panic!("--{flag} has no environment name"));
+            let expected = flag.to_uppercase().replace('-', "_");
+            let own = ["PAPERSPACE_API_URL", "PAPERSPACE_API_KEY_FILE"].contains(&name);
+            assert!(own || name == format!("PAPERSPACE_OPERATOR_{expected}"), "--{flag}: {name}");
+            assert!(argument.get_help().is_some(), "--{flag} has no help");
+        }
+    }
+}
+
+#[test]
+fn the_crd_is_printed_and_nothing_else() {
+    let output = run(&["crd"], &[]);
+    assert!(output.status.success() && output.stderr.is_empty());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), paperspace_operator::crd::yaml().unwrap());
+}

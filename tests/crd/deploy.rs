@@ -1,0 +1,137 @@
+//! `deploy/`: the roles are these and no others, the pod is a restricted one, and kustomize can render it.
+
+use std::process::Command;
+
+use paperspace_operator::args::{Args, Command as Sub};
+use paperspace_operator::crd::CRD_NAME;
+use serde_json::{Value, json};
+
+use super::yaml;
+
+const NAME: &str = "paperspace-operator";
+
+fn objects(kind: &str) -> Vec<Value> {
+    yaml::files("deploy/operator").iter().flat_map(|file| yaml::documents(file)).filter(|document| document["kind"] == kind).collect()
+}
+
+fn deployment() -> Value {
+    objects("Deployment").remove(0)
+}
+
+/// Secrets are a role of their own, so that they can be bound to single namespaces. Widening either is a decision to be seen in review.
+#[test]
+fn the_roles_are_exactly_these() {
+    let roles: Vec<(Value, Value)> =
+        objects("ClusterRole").into_iter().map(|role| (role["metadata"]["name"].clone(), role["rules"].clone())).collect();
+    let own = json!([
+        {"apiGroups": ["paperspace-operator.dev"], "resources": ["paperspacemachines"], "verbs": ["get", "list", "watch", "patch"]},
+        {"apiGroups": ["paperspace-operator.dev"], "resources": ["paperspacemachines/status"], "verbs": ["get", "patch"]},
+        {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+        {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "resourceNames": [CRD_NAME], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
+    ]);
+    let secrets = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}]);
+    assert_eq!(roles, [(json!("paperspace-operator-secrets"), secrets), (json!(NAME), own)]);
+    assert!(objects("Role").is_empty() && objects("RoleBinding").is_empty());
+}
+
+#[test]
+fn each_role_is_bound_to_the_service_account_alone() {
+    let account = json!([{"kind": "ServiceAccount", "name": NAME, "namespace": NAME}]);
+    let bindings = objects("ClusterRoleBinding");
+    let bound: Vec<&Value> = bindings.iter().map(|binding| &binding["roleRef"]["name"]).collect();
+    assert_eq!(bound, ["paperspace-operator-secrets", NAME]);
+    assert!(bindings.iter().all(|binding| binding["subjects"] == account));
+    assert_eq!(deployment()["spec"]["template"]["spec"]["serviceAccountName"], NAME);
+}
+
+/// What the Pod Security Standard "restricted" asks for, and a root file system that nothing is written to.
+#[test]
+fn the_pod_is_a_restricted_one() {
+    let pod = &deployment()["spec"]["template"]["spec"];
+    let container = &pod["containers"][0];
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(pod["securityContext"]["runAsUser"], 65532);
+    assert_eq!(pod["securityContext"]["seccompProfile"], json!({"type": "RuntimeDefault"}));
+    assert_eq!(
+        container["securityContext"],
+        json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}})
+    );
+    for resource in ["cpu", "memory"] {
+        assert!(container["resources"]["requests"][resource].is_string() && container["resources"]["limits"][resource].is_string());
+    }
+    let namespace = objects("Namespace").remove(0);
+    assert_eq!(namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted");
+}
+
+#[test]
+fn there_is_never_a_second_operator() {
+    let spec = &deployment()["spec"];
+    assert_eq!((&spec["replicas"], &spec["strategy"]["type"]), (&json!(1), &json!("Recreate")));
+    // Longer than a request may take, so that the step at work is finished.
+    assert!(spec["template"]["spec"]["terminationGracePeriodSeconds"].as_u64() > Some(30));
+}
+
+/// What the pod says is what the program reads.
+#[test]
+fn the_program_understands_its_pod() {
+    use clap::Parser as _;
+    let deployment = deployment();
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let words = container["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+    let Ok(Args { command: Sub::Run(run) }) = Args::try_parse_from([NAME].into_iter().chain(words)) else { panic!("no arguments of run") };
+    assert_eq!(container["ports"][0]["containerPort"], run.listen.port());
+    for (probe, path) in [("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
+        assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "http"}));
+    }
+    assert_eq!(container["image"], format!("{NAME}:{}", env!("CARGO_PKG_VERSION")));
+
+    let known = <Args as clap::CommandFactory>::command();
+    let run = known.find_subcommand("run").unwrap();
+    let names: Vec<&str> = run.get_arguments().filter_map(|arg| arg.get_env()?.to_str()).collect();
+    let given: Vec<&str> = container["env"].as_array().unwrap().iter().map(|env| env["name"].as_str().unwrap()).collect();
+    assert!(given.iter().all(|name| names.contains(name)), "{given:?} are not all of {names:?}");
+    let mount = container["volumeMounts"][0]["mountPath"].as_str().unwrap();
+    assert_eq!(container["env"][0]["value"], format!("{mount}/apiKey"));
+}
+
+#[test]
+fn the_service_finds_the_pod() {
+    let (service, deployment) = (objects("Service").remove(0), deployment());
+    let labels = &deployment["spec"]["template"]["metadata"]["labels"];
+    for selector in [&service["spec"]["selector"], &deployment["spec"]["selector"]["matchLabels"]] {
+        assert!(selector.as_object().unwrap().iter().all(|(name, value)| labels[name] == *value));
+    }
+}
+
+/// Tools that clean up what is no longer in their sources leave the definition alone: with it would go every machine.
+#[test]
+fn the_definition_is_kept_by_those_who_clean_up() {
+    let definition = yaml::documents(&yaml::at("crds/paperspacemachines.yaml")).remove(0);
+    assert_eq!(
+        definition["metadata"]["annotations"],
+        json!({
+            "helm.sh/resource-policy": "keep",
+            "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+            "kustomize.toolkit.fluxcd.io/prune": "disabled",
+        })
+    );
+}
+
+#[test]
+fn kustomize_renders_each_part() {
+    // The end-to-end tests apply it to a server, with a kubectl that they find or fetch.
+    if !Command::new("kubectl").args(["version", "--client"]).output().is_ok_and(|version| version.status.success()) {
+        eprintln!("no kubectl here: not rendered");
+        return;
+    }
+    let counts = [("deploy/crd", 1), ("deploy/operator", 8), ("deploy", 9)].map(|(part, count)| {
+        let rendered = Command::new("kubectl").arg("kustomize").arg(yaml::at(part)).output().unwrap();
+        assert!(rendered.status.success(), "{part}: {}", String::from_utf8_lossy(&rendered.stderr));
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&String::from_utf8(rendered.stdout).unwrap()).unwrap();
+        (part, objects.len(), count)
+    });
+    for (part, found, expected) in counts {
+        assert_eq!(found, expected, "{part}");
+    }
+}

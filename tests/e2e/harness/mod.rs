@@ -1,0 +1,69 @@
+//! What every end-to-end case stands on.
+//!
+//! ```ignore
+//! #[test]
+//! fn a_machine_comes_up() {
+//!     let t = Test::new("comes-up");                                 // own namespace, own Paperspace, own operator
+//!     t.apply(&t.machine("a", json!({"powerState": "Manual"})));     // kubectl apply; the rest of the spec has working defaults
+//!     t.wait_ready("a");                                             // kubectl wait --for=condition=Ready
+//!     t.sim.patch(&t.machine_id("a"), &json!({"state": "off"}));     // behind the operator's back
+//!     t.wait_reason("a", "Ready", "ManualOff");
+//!     t.end();                                                       // the invariant, then SIGTERM, which must end with exit code 0
+//! }
+//! ```
+//!
+//! - [`Test`]: one case. `Test::with(name, Setup { .. })` chooses keys and flags. A case that ends before `end()` prints what can be seen:
+//!   the operator's log, the namespace, the truth.
+//! - [`Test::kubectl`] must succeed, [`Test::try_kubectl`] need not. Reading in a loop goes past kubectl ([`Test::get`]), which costs a
+//!   tenth of a second of CPU a time.
+//! - `Test::sim` is [`Simulator`]: truth, machines behind the operator's back, faults, calls that were counted. A minute passes in a second.
+//! - `Test::operator` is [`Operator`]: `kill9`, `restart`, `stop`, `log`.
+//! - [`Test::end`]: every machine that exists belongs to exactly one resource, none has two; [`Test::stays`] names those that are to stay.
+//! - [`ControlPlane::shared`] is one cluster for all cases, started by the first; [`ControlPlane::own`] is another, for what would disturb.
+//! - [`wait_for`] waits for a condition. Nothing here sleeps for a fixed time; "nothing happens" is waited out by [`Test::idle`], which
+//!   counts the operator's looks instead of seconds.
+//!
+//! Environment: `E2E_CONTROL_PLANE=DIR` uses the cluster that `tests/control-plane/up DIR` has started. Logs of failed runs stay in
+//! `target/tmp/e2e-*`.
+
+mod control_plane;
+mod invariant;
+mod operator;
+mod resources;
+mod simulator;
+mod test;
+
+use std::future::Future;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+pub(crate) use control_plane::ControlPlane;
+pub(crate) use invariant::mark;
+pub(crate) use resources::condition_of;
+pub(crate) use test::{Setup, Test};
+
+/// How long a case waits for anything: much longer than it takes, since cores may be few and shared.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Asks until there is an answer, or fails with what was waited for.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, timeout: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < timeout, "{timeout:?} have passed without: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Runs something asynchronous to its end; cases themselves are plain functions.
+pub(crate) fn block_on<F: Future>(work: F) -> F::Output {
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    let runtime = RUNTIME.get_or_init(|| {
+        paperspace_operator::paperspace::install_crypto_provider();
+        tokio::runtime::Runtime::new().expect("a runtime")
+    });
+    runtime.block_on(work)
+}

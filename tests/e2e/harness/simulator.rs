@@ -1,0 +1,149 @@
+//! The simulated Paperspace as a process of its own, with what the tests may ask and change behind everybody's back.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+
+use serde_json::{Value, json};
+
+use super::block_on;
+use super::control_plane::work_dir;
+use super::operator::command;
+use super::test::KEY;
+
+/// The team of the operator's key.
+pub(crate) const TEAM: &str = "te1";
+
+/// A simulator that runs until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Simulator {
+    process: Child,
+    address: String,
+    http: reqwest::Client,
+}
+
+impl Simulator {
+    /// `keys` as `--api-key` takes them; further flags may follow.
+    pub(crate) fn start(name: &str, keys: &[String], flags: &[String]) -> Self {
+        let log = File::create(work_dir().join(format!("{name}.simulator.log"))).expect("a log file");
+        let mut command = command();
+        command.args(["simulate", "--listen", "127.0.0.1:0", "--time-scale", "60"]);
+        command.args(keys.iter().flat_map(|key| ["--api-key", key])).args(flags);
+        let mut process = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the simulator");
+        let mut lines = BufReader::new(process.stdout.take().expect("its stdout")).lines();
+        let said = lines.next().and_then(Result::ok).unwrap_or_default();
+        let address = said.strip_prefix("listening on ").unwrap_or_else(|| panic!("the simulator said {said:?}")).to_owned();
+        let http = block_on(async { reqwest::Client::builder().no_proxy().build().expect("an HTTP client") });
+        Self { process, address, http }
+    }
+
+    /// Where the API is: `http://127.0.0.1:PORT/v1`.
+    pub(crate) fn url(&self) -> String {
+        format!("{}/v1", self.address)
+    }
+
+    /// Everything, the deleted included.
+    #[track_caller]
+    pub(crate) fn truth(&self) -> Value {
+        self.call("GET", "truth", None)
+    }
+
+    /// The machines that exist and are not being deleted.
+    #[track_caller]
+    pub(crate) fn machines(&self) -> Vec<Value> {
+        let Value::Array(all) = self.truth()["machines"].take() else { panic!("no machines in the truth") };
+        all.into_iter().filter(|m| m["exists"] == json!(true) && m["dtDeleted"].is_null()).collect()
+    }
+
+    /// A machine as it is, also one that is gone.
+    #[track_caller]
+    pub(crate) fn machine(&self, id: &str) -> Value {
+        let truth = self.truth();
+        truth["machines"].as_array().and_then(|all| all.iter().find(|m| m["id"] == id)).unwrap_or_else(|| panic!("no machine {id}")).clone()
+    }
+
+    /// Lays fields over a machine.
+    #[track_caller]
+    pub(crate) fn patch(&self, id: &str, fields: &Value) -> Value {
+        self.call("POST", &format!("machines/{id}"), Some(fields))
+    }
+
+    /// Destroys a machine at once.
+    #[track_caller]
+    pub(crate) fn destroy(&self, id: &str) {
+        self.call("DELETE", &format!("machines/{id}"), None);
+    }
+
+    /// A machine as somebody makes one on the console; returns its id.
+    #[track_caller]
+    pub(crate) fn create_machine(&self, over: &Value) -> String {
+        let mut body = json!({
+            "name": "by hand", "machineType": "C5", "templateId": "t0nspur5", "region": "ny2", "diskSize": 50, "publicIpType": "dynamic",
+            "team": TEAM,
+        });
+        for (name, value) in over.as_object().expect("an object") {
+            body[name] = value.clone();
+        }
+        self.call("POST", "machines", Some(&body))["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Injects a fault; see the table in `src/simulator/faults.rs`.
+    #[track_caller]
+    pub(crate) fn fault(&self, fault: &Value) {
+        self.call("POST", "faults", Some(fault));
+    }
+
+    #[track_caller]
+    pub(crate) fn clear_faults(&self) {
+        self.call("DELETE", "faults", None);
+    }
+
+    /// How often a route was called, such as `POST /machines` or `PATCH /machines/{id}/start`.
+    #[track_caller]
+    pub(crate) fn calls(&self, route: &str) -> u64 {
+        self.truth()["calls"][route].as_u64().unwrap_or(0)
+    }
+
+    /// All calls that could have changed something, by route.
+    #[track_caller]
+    pub(crate) fn writes(&self) -> Value {
+        let mut calls = self.truth()["calls"].take();
+        if let Value::Object(calls) = &mut calls {
+            calls.retain(|route, _| !route.starts_with("GET "));
+        }
+        calls
+    }
+
+    /// Calls the API as the operator's user does, which counts among the calls; must succeed.
+    #[track_caller]
+    pub(crate) fn as_user(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.send(method, &format!("{}{path}", self.url()), Some(body))
+    }
+
+    /// Calls `/_sim/…`, which must answer 200.
+    #[track_caller]
+    pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        self.send(method, &format!("{}/_sim/{path}", self.address), body)
+    }
+
+    #[track_caller]
+    fn send(&self, method: &str, url: &str, body: Option<&Value>) -> Value {
+        let mut request = self.http.request(method.parse().expect("a method"), url).bearer_auth(KEY);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let (status, text) = block_on(async {
+            let reply = request.send().await.unwrap_or_else(|error| panic!("{method} {url}: {error}"));
+            (reply.status(), reply.text().await.expect("a body"))
+        });
+        assert!(status.is_success(), "{method} {url}: {status} {text}");
+        serde_json::from_str(&text).expect("JSON")
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
