@@ -1,6 +1,6 @@
 //! What all passes share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,18 @@ impl Context {
         }
     }
 
+    /// Forgets the resources that are not among these: those that went without a finalizer leave no other trace.
+    pub(super) fn keep_only(&self, living: &HashSet<String>) {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        // A pass that runs knows better.
+        let idle = slots.iter().filter(|(_, slot)| Arc::strong_count(slot) == 1);
+        let gone: Vec<String> = idle.map(|(uid, _)| uid).filter(|uid| !living.contains(*uid)).cloned().collect();
+        drop(slots);
+        for uid in gone {
+            self.forget(&uid);
+        }
+    }
+
     /// Publishes an event; one that cannot be published is logged, and nothing else.
     pub(super) async fn publish(&self, event: &kube::runtime::events::Event, about: &ObjectReference) {
         let published = super::objects::within("publishing an event", self.recorder.publish(event, about)).await;
@@ -79,8 +91,7 @@ pub struct Clock {
 
 impl Clock {
     /// The process starts now.
-    #[expect(clippy::new_without_default, reason = "starting a clock is an act")]
-    pub fn new() -> Self {
+    pub fn start() -> Self {
         Self { started: Instant::now() }
     }
 

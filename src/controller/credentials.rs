@@ -187,3 +187,53 @@ impl Credentials {
 fn unreachable(error: &super::Error) -> paperspace::Error {
     paperspace::Error::Transport { route: "Kubernetes API", maybe_sent: false, message: error.to_string() }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    fn labels(text: &str) -> BTreeMap<String, String> {
+        text.split(',').filter_map(|p| p.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+    }
+
+    #[test]
+    fn who_may_use_the_operators_key_is_said_by_star_names_or_labels() {
+        assert!(matches!(Allowed::parse("*"), Ok(Allowed::All)));
+        assert!(matches!(Allowed::parse("ml, web"), Ok(Allowed::Names(n)) if n == ["ml", "web"]));
+        let Ok(Allowed::Labels(selector)) = Allowed::parse("team=ml,tier!=dev") else { panic!("no selector") };
+        assert!(selector.matches(&labels("team=ml")));
+        assert!(selector.matches(&labels("team=ml,tier=prod")));
+        assert!(!selector.matches(&labels("team=ml,tier=dev")));
+        assert!(!selector.matches(&labels("tier=prod")));
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_the_flag_the_value_and_what_is_allowed() {
+        for text in ["", ",", "UPPER", "a b", "=x"] {
+            let message = Allowed::parse(text).unwrap_err();
+            assert!(message.contains("--default-key-namespaces") && message.contains(text) && message.contains("allowed"), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_key_file_is_read_again_when_it_changes_and_may_be_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("apiKey");
+        let own = OwnKey::new(Some(file.clone()), Some(SecretString::from("environment")));
+        let shown = || own.get().map(|k| k.expose_secret().to_owned());
+        assert_eq!(shown(), None, "the file goes before the environment, also while it is not there");
+        let write = |text: &str, at: u64| {
+            std::fs::write(&file, text).unwrap();
+            let modified = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(at);
+            std::fs::File::options().write(true).open(&file).unwrap().set_modified(modified).unwrap();
+        };
+        write("first\n", 1000);
+        assert_eq!(shown().as_deref(), Some("first"));
+        write("second", 2000);
+        assert_eq!(shown().as_deref(), Some("second"));
+        write(" \n", 3000);
+        assert_eq!(shown(), None, "an empty file is no key");
+    }
+}

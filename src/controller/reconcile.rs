@@ -73,7 +73,7 @@ async fn finish(
 ) -> Result<Action, Error> {
     let removed = decision.step == Step::RemoveFinalizer;
     let written_already = matches!(decision.step, Step::WriteAhead { .. });
-    let differs = object.status.as_ref() != Some(&decision.status);
+    let differs = object.status.clone().unwrap_or_default() != decision.status;
     let mut action = match decision.requeue {
         Requeue::OnChange => Action::await_change(),
         Requeue::After(after) => Action::requeue(after),
@@ -86,6 +86,9 @@ async fn finish(
             Written::Conflict if decision.step == Step::Nothing => return Ok(Action::requeue(Duration::ZERO)),
             Written::Conflict => action = Action::requeue(Duration::ZERO),
         }
+    }
+    if removed {
+        context.forget(&object.uid().unwrap_or_default());
     }
     let about = object.object_ref(&());
     for event in &decision.events {

@@ -8,10 +8,11 @@ use std::time::Duration;
 use futures::channel::mpsc;
 use futures::{StreamExt, future::join_all};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::ResourceExt as _;
 use kube::api::Api;
 use kube::runtime::controller::{self, Controller};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -63,7 +64,7 @@ pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: Can
     let listener = server::bind(args.listen).await.map_err(|e| Stopped::Failed(format!("--listen {}: {e}", args.listen)))?;
     let client = kube_client().await?;
 
-    let (clock, metrics) = (Clock::new(), Metrics::shared());
+    let (clock, metrics) = (Clock::start(), Metrics::shared());
     let namespaces: Vec<Option<String>> =
         if args.watch_namespace.is_empty() { vec![None] } else { args.watch_namespace.iter().cloned().map(Some).collect() };
     let wakes: Arc<Mutex<HashMap<Option<String>, Wakes>>> = Arc::default();
@@ -105,8 +106,11 @@ pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: Can
     let serving = tokio::spawn(server::serve(listener, readiness.clone(), metrics.clone(), gauges(&keys, &metrics), stop.clone()));
     readiness.set(Stage::WaitingForCrd);
     if wait_for_crd(&client, &stop).await {
-        let controllers = namespaces.into_iter().map(|namespace| control(&client, namespace, &args, &context, &wakes, &readiness, &stop));
-        join_all(controllers.collect::<Vec<_>>()).await;
+        let shared =
+            Shared { client, concurrency: args.concurrency, context, wakes, readiness, stop: stop.clone(), stores: Arc::default() };
+        let sweeping = tokio::spawn(sweep(shared.context.clone(), shared.stores.clone(), stop.clone()));
+        join_all(namespaces.into_iter().map(|namespace| control(&shared, namespace))).await;
+        sweeping.abort();
     }
     stop.cancel();
     keys.stopped().await;
@@ -127,23 +131,26 @@ async fn kube_client() -> Result<kube::Client, Stopped> {
     kube::Client::try_from(config).map_err(|e| Stopped::Failed(format!("the Kubernetes client cannot be made: {e}")))
 }
 
-/// One controller: over one namespace, or over all.
-async fn control(
-    client: &kube::Client,
-    namespace: Option<String>,
-    args: &RunArgs,
-    context: &Arc<Context>,
-    wakes: &Arc<Mutex<HashMap<Option<String>, Wakes>>>,
-    readiness: &Arc<Readiness>,
-    stop: &CancellationToken,
-) {
+/// What the controllers share: one runs over each watched namespace, or one over all.
+struct Shared {
+    client: kube::Client,
+    concurrency: u16,
+    context: Arc<Context>,
+    wakes: Arc<Mutex<HashMap<Option<String>, Wakes>>>,
+    readiness: Arc<Readiness>,
+    stop: CancellationToken,
+    stores: Arc<Mutex<Vec<Store<Watched>>>>,
+}
+
+async fn control(shared: &Shared, namespace: Option<String>) {
+    let Shared { client, concurrency, context, wakes, readiness, stop, stores } = shared;
     let (sender, woken) = mpsc::unbounded();
     wakes.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.clone(), sender);
     let (secret_store, secrets) = watch::secrets(client.clone(), namespace.as_deref());
     context.credentials.watch(namespace.clone(), secret_store);
     let (store, resources) = watch::resources(client.clone(), namespace.as_deref());
-    let (known, ready, stopping) = (store.clone(), store.clone(), stop.clone());
-    let readiness = readiness.clone();
+    stores.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
+    let (known, ready, stopping, readiness) = (store.clone(), store.clone(), stop.clone(), readiness.clone());
     tokio::spawn(async move {
         if let Some(Ok(())) = stopping.run_until_cancelled(ready.wait_until_ready()).await {
             readiness.set(Stage::Ready);
@@ -151,7 +158,7 @@ async fn control(
         }
     });
     Controller::for_stream(resources, store)
-        .with_config(controller::Config::default().concurrency(args.concurrency))
+        .with_config(controller::Config::default().concurrency(*concurrency))
         .watches_stream(secrets, move |secret| watch::users_of(&known, &secret))
         .reconcile_on(woken)
         .reconcile_all_on(own_key_changes(context.clone(), stop.clone()))
@@ -165,6 +172,20 @@ async fn control(
             }
         })
         .await;
+}
+
+/// Now and then forgets what is kept of resources that went without a finalizer.
+async fn sweep(context: Arc<Context>, stores: Arc<Mutex<Vec<Store<Watched>>>>, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(Duration::from_mins(5))).await.is_some() {
+        let stores: Vec<Store<Watched>> = stores.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // A store that is not filled yet would make everything look gone.
+        for store in &stores {
+            if store.wait_until_ready().await.is_err() {
+                return;
+            }
+        }
+        context.keep_only(&stores.iter().flat_map(Store::state).filter_map(|o| o.uid()).collect());
+    }
 }
 
 /// Speaks up when the operator's own key changes: every resource may be concerned.

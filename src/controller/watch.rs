@@ -55,6 +55,7 @@ where
 }
 
 /// A change that may ask for something: of the spec, of requests, of what the operator relies on, or a deletion. Its own reports are none.
+#[expect(clippy::unnecessary_wraps, reason = "a predicate may have no answer")]
 pub(super) fn worth_a_pass(watched: &Watched) -> Option<u64> {
     let mut hash = DefaultHasher::new();
     let meta = watched.meta();

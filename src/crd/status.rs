@@ -53,6 +53,9 @@ pub struct PaperspaceMachineStatus {
     /// The last operation that must not be repeated: a restart, a stop for a resize, a destroy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<Operation>,
+    /// A change of type or disk that Paperspace refused: the machine is not stopped for it again under this generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize_refused: Option<ResizeRefused>,
     /// The public address, while there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_ip: Option<String>,
@@ -184,6 +187,17 @@ pub enum OperationState {
     Refused,
     /// It is not known whether it happened, and it is not repeated.
     Uncertain,
+}
+
+/// A refused change of type or disk.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResizeRefused {
+    /// The generation of the spec that it was refused for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// What Paperspace said.
+    pub message: String,
 }
 
 /// What the machine is made of.

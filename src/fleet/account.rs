@@ -244,9 +244,9 @@ impl Account {
             next = interval;
             let client = lock(&self.clients).first().cloned();
             let Some(client) = client.filter(|_| !lock(&self.interests).resources.is_empty()) else { continue };
-            let result = self.list(&client, (self.now)()).await;
-            match result {
+            match self.list(&client, (self.now)()).await {
                 Ok(snapshot) => {
+                    next = interval.saturating_sub(self.unobserved_for());
                     debug!(team = self.team, machines = snapshot.len(), "listed");
                     if std::mem::take(&mut told) {
                         info!(team = self.team, "the account can be read again");

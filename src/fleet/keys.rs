@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::{Account, Wake};
 use crate::lifecycle::observe::Access;
-use crate::paperspace::{Budget, CallObserver, Client, ClientOptions, ConfigError};
+use crate::paperspace::{Budget, CallObserver, Client, ClientOptions, ConfigError, Transport};
 
 /// How long a key that opened nothing is not asked about again.
 const BAD_NEWS_LASTS: Duration = Duration::from_secs(30);
@@ -75,11 +75,18 @@ pub struct Setup {
 }
 
 impl Keys {
-    /// No keys yet.
+    /// No keys yet; over HTTP.
     pub fn new(setup: Setup) -> Result<Self, ConfigError> {
+        let transport = setup.options.http()?;
+        Self::over(setup, transport)
+    }
+
+    /// No keys yet; over whatever carries requests.
+    pub fn over(setup: Setup, transport: Arc<dyn Transport>) -> Result<Self, ConfigError> {
         let Setup { options, rate, poll_interval, transition, observer, now, wake, stop } = setup;
         let budget = Arc::new(Budget::new(rate.0, rate.1));
-        let template = Client::new(&options, SecretString::from("unset"), budget)?.with_observer(observer);
+        let unset = SecretString::from("unset");
+        let template = Client::with_transport(&options, unset, budget, transport)?.with_observer(observer);
         let (entries, accounts, tasks) = (Mutex::default(), Mutex::default(), Mutex::default());
         Ok(Self { template, rate, poll_interval, transition, now, wake, stop, tasks, entries, accounts })
     }

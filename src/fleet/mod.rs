@@ -7,6 +7,9 @@
 mod account;
 mod keys;
 mod snapshot;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
 
 pub use account::{Account, Wake};
 pub use keys::{Keys, Opened, Setup};

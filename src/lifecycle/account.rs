@@ -12,7 +12,7 @@ use crate::crd::{self};
 use super::observe::{Access, KeySource, Question};
 use super::pass::{End, Flow, Pass};
 
-/// How long a missing key is something that passes.
+/// How long a missing key is something that passes, and how often a key that cannot be used is tried again.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Why a key cannot be used.
@@ -44,11 +44,11 @@ impl Pass<'_> {
                 let age = self.o.now.mono.saturating_sub(since);
                 match PATIENCE.checked_sub(age).filter(|left| !left.is_zero()) {
                     Some(left) => self.wait(because, Some(left)),
-                    None => self.wait(because.stuck(), None),
+                    None => self.wait(because.stuck(), Some(PATIENCE)),
                 }
             }
             // A session may change without anything that is watched (a user is made an admin): ask again, slowly.
-            Unusable::Because(because) => self.wait(because, Some(Duration::from_mins(5))),
+            Unusable::Because(because) => self.wait(because, Some(PATIENCE)),
         }
     }
 
@@ -73,7 +73,10 @@ impl Pass<'_> {
 
     fn judge(&self, team: &str, admin: bool) -> Result<String, Because> {
         let endpoint = &self.o.settings.endpoint;
-        if let Some(account) = self.status.account.as_ref().filter(|a| a.team != team || a.endpoint != *endpoint) {
+        // An attempt knows its team too, should the account have been lost.
+        let attempt = self.status.creation.as_ref().map(|c| self.account(&c.account));
+        let known = self.status.account.clone().or(attempt);
+        if let Some(account) = known.filter(|a| a.team != team || a.endpoint != *endpoint) {
             return Err(Because::new(
                 Reason::AccountMismatch,
                 format!(

@@ -42,7 +42,9 @@ pub(super) fn decide(p: &mut Pass, adopt: &Adopt, team: &str) -> End {
     if machine.state == MachineState::Provisioning || p.spec().suspend {
         let because = Because::new(Reason::Applying, format!("machine {} is not claimed yet", machine.id));
         p.synced = because;
-        p.again(p.o.settings.transition);
+        if !p.spec().suspend {
+            p.again(p.o.settings.transition);
+        }
         return p.end(Step::Nothing);
     }
     if let Some(end) = held_back(p, adopt, machine) {
@@ -55,6 +57,10 @@ pub(super) fn decide(p: &mut Pass, adopt: &Adopt, team: &str) -> End {
     }
     let name = desired::full_name(p.object(), p.o.settings.cluster_id.as_deref(), &machine.name);
     p.synced = Because::new(Reason::Applying, format!("claiming machine {} by naming it {name}", machine.id));
+    if let Some(left) = p.sent_recently(StepKind::Update) {
+        p.again(left);
+        return p.end(Step::Nothing);
+    }
     p.again(Duration::ZERO);
     p.end(Step::Update {
         id: machine.id.clone(),
@@ -125,7 +131,6 @@ fn owned_elsewhere(p: &mut Pass, machine: &Machine, mark: &Mark) -> End {
             machine.id, machine.name
         ),
     );
-    p.synced = because.clone();
     p.wait(because, Some(Duration::from_mins(1)))
 }
 

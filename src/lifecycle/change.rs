@@ -4,13 +4,18 @@ use jiff::Timestamp;
 
 use crate::crd::conditions::Because;
 use crate::crd::reason::Reason;
-use crate::crd::{Drift, DriftAction, Operation, OperationName, OperationState, PublicIpKind, ReclaimPolicy, ResizePolicy, status::time};
+use crate::crd::{
+    Drift, DriftAction, Operation, OperationName, OperationState, PublicIpKind, ReclaimPolicy, ResizePolicy, ResizeRefused, status::time,
+};
 use crate::paperspace::types::{Machine, MachineState, PublicIpType};
 
 use super::diff::{self, Difference, Mend};
 use super::pass::{Flow, Pass};
-use super::power;
 use super::step::{Step, StepKind};
+use super::{power, restart};
+
+/// After so many updates that were accepted and did not show, a person should know: about two minutes.
+const UNHEARD: u32 = 4;
 
 /// Most entries of `status.drift`, as its schema allows.
 const MOST_DRIFT: usize = 32;
@@ -88,11 +93,9 @@ fn synced(p: &Pass, machine: &Machine, differences: &[Difference], drifted: bool
     Because::new(Reason::Synced, format!("machine {} is what the spec says", machine.id))
 }
 
-/// What Paperspace said against the type and disk of this generation. While the machine still has to come back the operation is open.
+/// What Paperspace said against the type and disk of this generation.
 fn refused_resize<'a>(p: &'a Pass) -> Option<&'a str> {
-    let operation = p.status.operation.as_ref()?;
-    let refused = operation.name == OperationName::Resize && operation.generation == p.generation();
-    operation.error.as_deref().filter(|_| refused)
+    p.status.resize_refused.as_ref().filter(|r| r.generation == p.generation()).map(|r| r.message.as_str())
 }
 
 /// Whether an update may be sent in this state.
@@ -117,27 +120,38 @@ pub(super) fn in_place(p: &mut Pass, machine: &Machine, differences: &[Differenc
         return Ok(());
     }
     let body = diff::update(p.object(), machine, &mendable);
-    if body.public_ip_type == Some(PublicIpType::Static) && !p.applied().static_ip_requested {
-        // Written down first: an address that comes without a reply must still be known as the operator's.
+    let has_address = p.applied().allocated_ip.is_some();
+    if body.public_ip_type == Some(PublicIpType::Static) && (has_address || !p.applied().static_ip_requested) {
+        // The address of before is not needed any more, and this one is written down first: one that comes without a reply must still be
+        // known as the operator's.
+        release_address(p)?;
         p.applied().static_ip_requested = true;
         p.again(std::time::Duration::ZERO);
         return Err(p.end(Step::Nothing));
     }
-    if p.memory.sent.contains_key(&StepKind::Update) {
+    let sent = p.memory.sent.get(&StepKind::Update).map_or(0, |(count, _)| *count);
+    let second_step = sent == 1 && two_steps(machine, &mendable);
+    let list = mendable.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    if sent > 0 {
+        if sent >= UNHEARD {
+            let message = format!("Paperspace accepts this change and does not make it, tried again ever more slowly: {list}");
+            p.synced = Because::new(Reason::UpdateRejected, message);
+        }
         // An update that queued work shows only when that is done; one that did not take is sent again, ever more slowly.
         let events = p.machine_events(&machine.id)?;
         if power::unfinished(events).is_some() {
             p.again(p.o.settings.transition);
             return Ok(());
         }
-        if let Some(left) = p.sent_recently(StepKind::Update).filter(|_| !two_steps(machine, &mendable)) {
+        if let Some(left) = p.sent_recently(StepKind::Update).filter(|_| !second_step) {
             p.again(left);
             return Ok(());
         }
     }
-    let list = mendable.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    let (reason, what) = if p.synced.reason == Reason::Drifted { ("DriftCorrected", "set back") } else { ("Updated", "changed") };
-    p.normal(reason, format!("machine {}: {what} {list}", machine.id));
+    if sent == 0 || second_step {
+        let (reason, what) = if p.synced.reason == Reason::Drifted { ("DriftCorrected", "set back") } else { ("Updated", "changed") };
+        p.normal(reason, format!("machine {}: {what} {list}", machine.id));
+    }
     p.again(std::time::Duration::ZERO);
     Err(p.end(Step::Update { id: machine.id.clone(), body: Box::new(body), resize: false }))
 }
@@ -188,31 +202,46 @@ pub(super) fn addresses(p: &mut Pass, machine: &Machine) -> Flow<()> {
         return Ok(());
     }
     let left_static = spec.public_ip.is_some() && machine.public_ip_type != PublicIpType::Static;
-    let Some(ip) = p.applied().allocated_ip.clone().filter(|_| left_static) else { return Ok(()) };
-    if let Some((because, left)) = p.blocked(StepKind::ReleaseIp) {
-        p.synced = because;
-        p.again(left);
-        return Ok(());
+    if left_static { release_address(p) } else { Ok(()) }
+}
+/// Gives the address back that the operator allocated and that is no longer needed, or leaves it with the team, as `reclaimPolicy` says.
+pub(super) fn release_address(p: &mut Pass) -> Flow<()> {
+    let Some(ip) = p.applied().allocated_ip.clone() else { return Ok(()) };
+    let asked = p.spec().public_ip.as_ref().is_some_and(|ip| ip.reclaim_policy == Some(ReclaimPolicy::Retain));
+    let retain = p.applied().retain_ip || asked;
+    let refused = p.memory.troubles.get(&StepKind::ReleaseIp).filter(|t| t.error.is_refusal()).map(|t| t.error.to_string());
+    if let (false, None, Some((because, left))) = (retain, &refused, p.blocked(StepKind::ReleaseIp)) {
+        return Err(p.wait(because, Some(left)));
     }
-    let retain = p.applied().retain_ip;
-    let applied = p.applied();
-    (applied.allocated_ip, applied.static_ip_requested, applied.retain_ip) = (None, false, false);
+    forget_address(p);
     if retain {
         p.normal("Retained", format!("static address {ip} stays with the team, which goes on paying for it"));
         return Ok(());
     }
-    p.normal("Updated", format!("static address {ip} is no longer needed and is released"));
+    if let Some(error) = refused {
+        p.memory.troubles.remove(&StepKind::ReleaseIp);
+        p.warning("AddressNotReleased", format!("static address {ip} stays with the team, which goes on paying for it: {error}"));
+        return Ok(());
+    }
+    p.normal("AddressReleased", format!("static address {ip} is no longer needed and is released"));
     p.again(std::time::Duration::ZERO);
     Err(p.end(Step::ReleaseIp { ip }))
+}
+
+fn forget_address(p: &mut Pass) {
+    let applied = p.applied();
+    (applied.allocated_ip, applied.static_ip_requested, applied.retain_ip) = (None, false, false);
 }
 
 /// Type and disk, for which the machine must be off.
 pub(super) fn resize(p: &mut Pass, machine: &Machine, differences: &[Difference]) -> Flow<()> {
     let pending: Vec<&Difference> = differences.iter().filter(|d| d.mend == Mend::AfterStop).collect();
-    let refused = refused_resize(p).is_some();
     if pending.is_empty() {
         p.memory.sent.remove(&StepKind::Resize);
+        p.memory.troubles.remove(&StepKind::Resize);
+        p.status.resize_refused = None;
     }
+    let refused = refused_resize(p).is_some();
     if pending.is_empty() || refused {
         let back = power::resizing(p) && power::is_back(p, machine);
         if let Some(operation) = p.status.operation.as_mut().filter(|_| back) {
@@ -221,6 +250,8 @@ pub(super) fn resize(p: &mut Pass, machine: &Machine, differences: &[Difference]
         return Ok(());
     }
     match machine.state {
+        // A restart that is under way is one change of power at a time.
+        _ if restart::open(p).is_some() => Ok(()),
         MachineState::Off => resize_now(p, machine, &pending),
         MachineState::Ready if p.spec().resize_policy == ResizePolicy::StopAndStart => stop_first(p, machine),
         _ => Ok(()),
@@ -230,11 +261,9 @@ pub(super) fn resize(p: &mut Pass, machine: &Machine, differences: &[Difference]
 fn resize_now(p: &mut Pass, machine: &Machine, pending: &[&Difference]) -> Flow<()> {
     if let Some(trouble) = p.memory.troubles.get(&StepKind::Resize).filter(|t| t.error.is_refusal() && t.generation == p.generation()) {
         // Remembered in the status, so that the machine is not stopped for it again and comes back.
-        let error = trouble.error.to_string();
-        let state = if power::resizing(p) { OperationState::Open } else { OperationState::Refused };
-        let operation = resize_operation(p, state);
-        p.status.operation = Some(Operation { error: Some(error.clone()), ..operation });
-        p.synced = Because::new(Reason::UpdateRejected, error);
+        let message = trouble.error.to_string();
+        p.status.resize_refused = Some(ResizeRefused { generation: p.generation(), message: message.clone() });
+        p.synced = Because::new(Reason::UpdateRejected, message);
         p.again(std::time::Duration::ZERO);
         return Err(p.end(Step::Nothing));
     }
@@ -250,8 +279,10 @@ fn resize_now(p: &mut Pass, machine: &Machine, pending: &[&Difference]) -> Flow<
         return Err(p.end(Step::Nothing));
     }
     let body = diff::update(p.object(), machine, pending);
-    let list = pending.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    p.normal("Updated", format!("machine {}: changed {list}", machine.id));
+    if !p.memory.sent.contains_key(&StepKind::Resize) {
+        let list = pending.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        p.normal("Updated", format!("machine {}: changed {list}", machine.id));
+    }
     p.ready = Because::new(Reason::Upgrading, format!("machine {}'s type or disk is being changed", machine.id));
     p.again(std::time::Duration::ZERO);
     Err(p.end(Step::Update { id: machine.id.clone(), body: Box::new(body), resize: true }))
@@ -259,23 +290,18 @@ fn resize_now(p: &mut Pass, machine: &Machine, pending: &[&Difference]) -> Flow<
 
 /// Writes down that the machine is stopped only to be resized, then stops it.
 fn stop_first(p: &mut Pass, machine: &Machine) -> Flow<()> {
-    if !power::resizing(p) {
-        p.status.operation = Some(resize_operation(p, OperationState::Open));
-        p.again(std::time::Duration::ZERO);
-        return Err(p.end(Step::Nothing));
+    if power::resizing(p) {
+        return power::stop(p, machine);
     }
-    power::stop(p, machine)
-}
-
-fn resize_operation(p: &Pass, state: OperationState) -> Operation {
-    let old = p.status.operation.clone().filter(|o| o.name == OperationName::Resize && power::resizing(p));
-    Operation {
-        id: old.as_ref().map_or_else(|| p.o.nonce.to_owned(), |o| o.id.clone()),
+    p.status.operation = Some(Operation {
+        id: p.o.nonce.to_owned(),
         name: OperationName::Resize,
-        state,
-        requested_at: old.map_or_else(|| time(p.o.now.wall), |o| o.requested_at),
+        state: OperationState::Open,
+        requested_at: time(p.o.now.wall),
         generation: p.generation(),
         last_event_seen: None,
         error: None,
-    }
+    });
+    p.again(std::time::Duration::ZERO);
+    Err(p.end(Step::Nothing))
 }

@@ -10,6 +10,7 @@ use crate::crd::{Applied, Creation, CreationOutcome, PublicIpKind, ReclaimPolicy
 use crate::paperspace::types::Machine;
 
 use super::backoff;
+use super::change;
 use super::desired;
 use super::memory::{Reply, SeenAttempt};
 use super::names::Mark;
@@ -20,9 +21,10 @@ use super::step::{Step, StepKind};
 pub(super) fn decide(p: &mut Pass, team: &str) -> End {
     match p.status.creation.clone() {
         Some(creation) if creation.outcome == CreationOutcome::Open => open(p, &creation),
+        // It had a machine, and which one was lost: one look would not be enough to make another.
+        Some(creation) if creation.outcome == CreationOutcome::Bound => write_placeholder(p, team),
         Some(creation) => next_attempt(p, team, &creation),
-        // Nobody but this process wrote since it added the finalizer: there was no attempt.
-        None if p.chain_unbroken() => begin(p, team, None),
+        None if p.nothing_was_tried() => begin(p, team, None),
         None => write_placeholder(p, team),
     }
 }
@@ -41,13 +43,14 @@ pub(super) fn note_attempt(p: &mut Pass) {
 
 /// Absence of memory is not proof: what may have been tried is written down, never sent, and settled.
 pub(super) fn write_placeholder(p: &mut Pass, team: &str) -> End {
+    let last = p.status.creation.clone();
     let created = p.object().metadata.creation_timestamp.as_ref().map_or(p.o.now.wall, |t| t.0);
     p.status.account = Some(p.account(team));
     p.status.creation = Some(Creation {
         id: p.o.nonce.to_owned(),
-        attempt: 1,
+        attempt: last.as_ref().map_or(1, |l| l.attempt.saturating_add(1)),
         account: team.to_owned(),
-        first_started_at: time(created),
+        first_started_at: last.map_or_else(|| time(created), |l| l.first_started_at),
         started_at: time(p.o.now.wall),
         closed_at: None,
         outcome: CreationOutcome::Open,
@@ -64,7 +67,8 @@ fn next_attempt(p: &mut Pass, team: &str, last: &Creation) -> End {
         return p.wait(because, Some(left));
     }
     // A refusal is also remembered over a restart: it is not repeated hot, unless the spec has changed since.
-    if let (CreationOutcome::Refused, Some(message), Some(closed)) = (last.outcome, &last.message, &last.closed_at) {
+    let remembered = p.memory.troubles.contains_key(&StepKind::Create);
+    if let (false, CreationOutcome::Refused, Some(message), Some(closed)) = (remembered, last.outcome, &last.message, &last.closed_at) {
         let attempts = u32::try_from(last.attempt).unwrap_or(1);
         let same_spec = p.old().and_then(|s| s.observed_generation) == p.generation();
         let left = left_of(p, closed.0, backoff::after_refusals(attempts, p.uid()));
@@ -89,6 +93,9 @@ fn begin(p: &mut Pass, team: &str, last: Option<&Creation>) -> End {
         return p
             .wait(Because::new(Reason::MachineMissing, "there is no machine to observe, and managementPolicy Observe creates none"), None);
     }
+    if p.spec().template_id.is_none() {
+        return p.wait(Because::new(Reason::CreateRejected, "without spec.templateId there is nothing to create a machine from"), None);
+    }
     let closed_seen = p.memory.attempt.as_ref().map_or(Duration::ZERO, |a| a.since + Duration::from_nanos(1));
     let marked = match p.fresh_list(closed_seen) {
         Ok(look) => marked(&look.machines, &p.mark),
@@ -108,6 +115,10 @@ fn begin(p: &mut Pass, team: &str, last: Option<&Creation>) -> End {
     if let Some(oldest) = marked.first() {
         return bind_found(p, creation, oldest);
     }
+    // The address of an earlier machine: the new one gets its own.
+    if let Err(end) = change::release_address(p) {
+        return end;
+    }
     let spec = p.spec();
     p.status.creation = Some(creation);
     p.status.operation = None;
@@ -115,8 +126,7 @@ fn begin(p: &mut Pass, team: &str, last: Option<&Creation>) -> End {
         startup_script_id: spec.startup_script.as_ref().map(|s| s.script_id.clone()),
         static_ip_requested: spec.public_ip.as_ref().is_some_and(|ip| ip.kind == PublicIpKind::Static),
         retain_ip: spec.public_ip.as_ref().is_some_and(|ip| ip.reclaim_policy == Some(ReclaimPolicy::Retain)),
-        // An address of an earlier machine that is kept or still to be released is not forgotten.
-        ..Applied { allocated_ip: p.status.applied.as_ref().and_then(|a| a.allocated_ip.clone()), ..Applied::default() }
+        ..Applied::default()
     });
     p.ready = Because::new(Reason::Creating, "Asking Paperspace for the machine");
     p.synced = p.ready.clone();
@@ -133,7 +143,7 @@ fn open(p: &mut Pass, creation: &Creation) -> End {
     }
     let may_send =
         p.memory.write_ahead.as_ref().is_some_and(|w| w.id == creation.id && p.o.now.at_most_since(&w.sent) < p.o.settings.fence());
-    let body = desired::creation(p.object(), p.o.settings.cluster_id.as_deref()).filter(|_| may_send && !p.spec().suspend);
+    let body = desired::creation(p.object(), p.o.settings.cluster_id.as_deref()).filter(|_| may_send && !p.read_only());
     if let Some(body) = body {
         p.normal("Creating", format!("creating a {} in {} named {}", body.machine_type, body.region, body.name));
         p.ready = Because::new(Reason::Creating, "Paperspace was asked for the machine");
@@ -214,13 +224,11 @@ fn refused(p: &mut Pass, creation: Creation, error: &crate::paperspace::Error) -
     let mut creation = closed(p, creation, CreationOutcome::Refused);
     creation.message = error.is_refusal().then(|| error.to_string());
     p.status.creation = Some(creation);
-    match p.blocked(StepKind::Create) {
-        Some((because, left)) => p.wait(because, Some(left)),
-        None => {
-            p.again(Duration::ZERO);
-            p.end(Step::Nothing)
-        }
+    if let Some((because, left)) = p.blocked(StepKind::Create) {
+        return p.wait(because, Some(left));
     }
+    p.again(Duration::ZERO);
+    p.end(Step::Nothing)
 }
 
 /// The attempt with its outcome, closed now.

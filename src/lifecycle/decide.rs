@@ -27,11 +27,10 @@ pub fn decide(o: &Observation) -> Next {
 
 /// What becomes of the machine when the resource is deleted.
 pub fn deletion_policy(spec: &PaperspaceMachineSpec) -> DeletionPolicy {
-    match (spec.management_policy, spec.deletion_policy, &spec.adopt) {
-        (ManagementPolicy::Observe, _, _) => DeletionPolicy::Retain,
-        (ManagementPolicy::Manage, Some(policy), _) => policy,
-        (ManagementPolicy::Manage, None, Some(_)) => DeletionPolicy::Retain,
-        (ManagementPolicy::Manage, None, None) => DeletionPolicy::Delete,
+    let default = if spec.adopt.is_some() { DeletionPolicy::Retain } else { DeletionPolicy::Delete };
+    match spec.management_policy {
+        ManagementPolicy::Observe => DeletionPolicy::Retain,
+        ManagementPolicy::Manage => spec.deletion_policy.unwrap_or(default),
     }
 }
 

@@ -28,7 +28,7 @@ fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
         (None, false) => p.o.began.mono.saturating_sub(p.o.settings.transition),
     };
     let Some(machine) = p.machine(id, begun_after)? else { return Err(vanish::decide(p, id)) };
-    p.memory.missing = None;
+    p.memory.missing.clear();
     if p.unseen_too_long() && p.look.as_ref().is_some_and(|(_, began)| p.o.now.mono.saturating_sub(*began) > p.o.unobserved_for / 2) {
         return Err(p.wait(not_observed(), Some(Duration::from_mins(1))));
     }
@@ -42,12 +42,11 @@ fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
         return Err(p.wait(because, Some(p.o.settings.transition)));
     }
     p.status.handled_reconcile_at = asked_now.or(p.status.handled_reconcile_at.take());
-    let differences = match p.observes() {
-        true => Vec::new(),
-        false => {
-            let applied = p.applied().clone();
-            diff::diff(p.object(), p.o.settings.cluster_id.as_deref(), &applied, machine)
-        }
+    let differences = if p.observes() {
+        Vec::new()
+    } else {
+        let applied = p.applied().clone();
+        diff::diff(p.object(), p.o.settings.cluster_id.as_deref(), &applied, machine)
     };
     p.ready = power::view(p, machine);
     change::report(p, machine, &differences);
@@ -63,6 +62,7 @@ fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
     if p.ready.progress == crate::crd::reason::Progress::Working {
         p.again(p.o.settings.transition);
     }
+    p.again_before_unseen();
     Err(p.end(Step::Nothing))
 }
 
@@ -76,7 +76,16 @@ fn still_ours(p: &mut Pass, machine: &Machine) -> Flow<()> {
                 machine.id, machine.name
             ),
         );
-        p.synced = because.clone();
+        return Err(p.wait(because, None));
+    }
+    if let Some(other) = p.copied_from().filter(|_| Mark::of_name(&machine.name).is_none()) {
+        let because = Because::new(
+            Reason::Restored,
+            format!(
+                "this object was copied or restored from one with the mark {other}, whose machine {} carries no mark: it is not touched. To bring this                  object to it, create it with spec.adopt: {{machineId: {}}}",
+                machine.id, machine.id
+            ),
+        );
         return Err(p.wait(because, None));
     }
     let Some(team) = p.status.account.as_ref().map(|a| a.team.clone()) else { return Ok(()) };

@@ -24,8 +24,8 @@ pub struct Memory {
     pub reply: Option<(String, Reply)>,
     /// Since when this process has seen an operation open.
     pub operation: Option<(String, Duration)>,
-    /// Since when every direct GET of the machine has answered 404.
-    pub missing: Option<(String, Duration)>,
+    /// By machine id: since when every direct GET of it has answered 404.
+    pub missing: BTreeMap<String, Duration>,
     /// Lists that lacked what would have to be in them.
     pub evidence: Option<Evidence>,
     /// Machines whose DELETE Paperspace accepted.
@@ -36,6 +36,8 @@ pub struct Memory {
     pub troubles: BTreeMap<StepKind, Trouble>,
     /// How often and when a step was sent without its effect having shown.
     pub sent: BTreeMap<StepKind, (u32, Duration)>,
+    /// The last event of the machine's power that a start waits for, and when this process first saw it.
+    pub power_event: Option<(String, Duration)>,
     /// Looks that failed in a row.
     pub failed_looks: u32,
     /// Which key this pass uses.

@@ -36,6 +36,7 @@ mod create;
 pub mod decide;
 mod delete;
 pub mod desired;
+mod destroy;
 pub mod diff;
 mod exists;
 pub mod memory;

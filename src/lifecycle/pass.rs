@@ -86,6 +86,13 @@ impl<'a> Pass<'a> {
         self.o.object.metadata.annotations.as_ref()?.get(name).map(String::as_str)
     }
 
+    /// The mark of the resource that this object is a copy of, as the address in its annotation says. One that adopts says itself whose
+    /// machine it takes over.
+    pub(super) fn copied_from(&self) -> Option<&'a str> {
+        let (_, _, mark) = super::names::parse_address(self.annotation(crate::crd::ADDRESS_OF_MACHINE)?)?;
+        Some(mark).filter(|mark| *mark != self.mark.as_str() && self.spec().adopt.is_none())
+    }
+
     pub(super) fn has_finalizer(&self) -> bool {
         self.o.object.metadata.finalizers.iter().flatten().any(|f| f == FINALIZER)
     }
@@ -105,8 +112,16 @@ impl<'a> Pass<'a> {
 
     /// Whether every write to the object since this process added the finalizer was its own: only then does an absent attempt prove
     /// that none was made.
-    pub(super) fn chain_unbroken(&self) -> bool {
+    fn chain_unbroken(&self) -> bool {
         self.memory.chain.is_some() && self.memory.chain == self.object().metadata.resource_version
+    }
+
+    /// Whether it is certain that no attempt to create a machine was ever made. A machine that was bound left its address behind.
+    pub(super) fn nothing_was_tried(&self) -> bool {
+        self.status.creation.is_none()
+            && self.status.machine_id.is_none()
+            && self.chain_unbroken()
+            && self.annotation(crate::crd::ADDRESS_OF_MACHINE).is_none()
     }
 
     /// Whether the object was as it should be at this generation when last written, and nobody asked for anything since.
@@ -121,9 +136,21 @@ impl<'a> Pass<'a> {
             && handled(crate::crd::RECONCILE_REQUESTED, &old.handled_reconcile_at)
     }
 
-    /// Whether the account has not been read for so long that old conditions mean nothing; if not yet, when it will be. Spread over a minute.
+    /// For how long the account may go unread before old conditions mean nothing: ten minutes, spread over one more.
+    fn believed_for(&self) -> Duration {
+        NOT_OBSERVED_AFTER + Duration::from_mins(1).mul_f64(backoff::fraction(self.uid()))
+    }
+
+    /// Whether the account has not been read for so long that old conditions mean nothing.
     pub(super) fn unseen_too_long(&self) -> bool {
-        self.o.unobserved_for >= NOT_OBSERVED_AFTER + Duration::from_mins(1).mul_f64(backoff::fraction(self.uid()))
+        self.o.unobserved_for >= self.believed_for()
+    }
+
+    /// When conditions would stop being believed if nothing were read from now on: what has nothing else to wait for looks again then.
+    pub(super) fn again_before_unseen(&mut self) {
+        if self.again.is_none() {
+            self.again(self.believed_for().saturating_sub(self.o.unobserved_for).max(Duration::from_mins(1)));
+        }
     }
 
     pub(super) fn normal(&mut self, reason: &'static str, note: impl Into<String>) {
@@ -180,13 +207,30 @@ impl<'a> Pass<'a> {
         self.finish(step)
     }
 
-    /// Ends with a step that says nothing new of the object: the status stays as it is.
+    /// Ends with a step that says nothing new of the object: the status stays as it is, and what was seen is told in the pass that
+    /// writes it down.
     pub(super) fn end_quietly(&mut self, step: Step) -> End {
         self.status = self.old().cloned().unwrap_or_default();
+        self.events.clear();
         self.finish(step)
     }
 
+    /// Ends with the finalizer taken off, and says why.
+    pub(super) fn let_go(&mut self, reason: &'static str, note: impl Into<String>) -> End {
+        self.status = self.old().cloned().unwrap_or_default();
+        self.normal(reason, note);
+        self.finish(Step::RemoveFinalizer)
+    }
+
     fn finish(&mut self, step: Step) -> End {
+        // Only a look that fails adds to these, and it ends its pass.
+        if self.memory.failed_looks == self.o.memory.failed_looks {
+            self.memory.failed_looks = 0;
+        }
+        // One request for each write-ahead, whatever becomes of this pass.
+        if step.exactly_once().is_some() {
+            self.memory.write_ahead = None;
+        }
         if self.status.applied.as_ref().is_some_and(|a| *a == Applied::default()) {
             self.status.applied = None;
         }
@@ -220,24 +264,26 @@ impl<'a> Pass<'a> {
     /// A read that failed. What has nothing pending keeps its conditions until it has not been seen for ten minutes.
     pub(super) fn look_failed(&mut self, error: &crate::paperspace::Error) -> End {
         self.memory.failed_looks = self.memory.failed_looks.saturating_add(1);
-        let after = error.retry_after().unwrap_or_else(|| backoff::after_failures(self.memory.failed_looks, self.uid()));
+        let after = backoff::after_failures(self.memory.failed_looks, self.uid()).max(error.retry_after().unwrap_or_default());
         self.again(after);
-        if self.is_idle() && !error.is_unauthorized() {
-            if self.unseen_too_long() {
-                return self.wait(not_observed(), None);
-            }
-            return self.end_quietly(Step::Nothing);
+        match (error.is_unauthorized(), self.is_idle(), self.was_not_observed()) {
+            (false, true, _) if self.unseen_too_long() => self.wait(not_observed(), None),
+            (false, true, _) | (false, _, true) => self.end_quietly(Step::Nothing),
+            _ => self.wait(trouble_with(error), None),
         }
-        self.wait(trouble_with(error), None)
+    }
+
+    /// Whether the object was idle until it was not observed any more.
+    fn was_not_observed(&self) -> bool {
+        let ready = self.old().and_then(|old| old.condition(READY));
+        self.object().metadata.deletion_timestamp.is_none()
+            && ready.is_some_and(|c| c.reason == Reason::NotObserved.as_str() && c.observed_generation == self.generation())
     }
 
     /// A complete list begun after this moment.
     pub(super) fn list(&mut self, begun_after: Duration) -> Flow<&'a ListView> {
         match &self.o.facts.list {
-            Some(Ok(list)) if list.began >= begun_after => {
-                self.memory.failed_looks = 0;
-                Ok(list)
-            }
+            Some(Ok(list)) if list.began >= begun_after => Ok(list),
             Some(Err(error)) => Err(self.look_failed(error)),
             _ => Err(self.ask(Question::List { begun_after })),
         }
@@ -301,7 +347,6 @@ impl<'a> Pass<'a> {
     ) -> Flow<Option<&'a Machine>> {
         match answer {
             Some(Ok(look)) if look.began >= begun_after => {
-                self.memory.failed_looks = 0;
                 self.look = Some((id.to_owned(), look.began));
                 // Whether deleted machines are still shown is not known; one that is shown as deleted is as good as not found.
                 Ok(look.machine.as_ref().filter(|m| m.dt_deleted.is_none()))
@@ -330,7 +375,7 @@ impl<'a> Pass<'a> {
         let wait = if refused {
             backoff::after_refusals(trouble.count, self.uid())
         } else {
-            trouble.error.retry_after().unwrap_or_else(|| backoff::after_failures(trouble.count, self.uid()))
+            backoff::after_failures(trouble.count, self.uid()).max(trouble.error.retry_after().unwrap_or_default())
         };
         let left = (trouble.at + wait).checked_sub(self.o.now.mono).filter(|left| !left.is_zero())?;
         let because = match (refused, kind) {

@@ -112,15 +112,14 @@ fn start(p: &mut Pass, machine: &Machine) -> Flow<()> {
         p.ready = Because::new(Reason::Starting, format!("machine {} is off; its {} is under way", machine.id, pending.name));
         return Ok(());
     }
-    let fell = falls(events, p.status.started_at.as_ref().map(|t| t.0));
-    if let Some((count, last)) = fell {
+    if let Some((count, last)) = falls(events, p.status.started_at.as_ref().map(|t| t.0)) {
         let wait = if count == 0 { CREATE_GRACE } else { backoff::before_start(count) };
-        if let Some(left) = remaining(p.o.now.wall, last, wait) {
+        if let Some(left) = remaining(p, last, wait) {
             p.ready = match count {
                 0 => Because::new(Reason::Starting, format!("machine {} was created; its start is awaited", machine.id)),
                 _ => out_of_capacity(
                     machine,
-                    &format!("It went off again after {count} start(s); the next is in {}s.", left.as_secs().max(1)),
+                    &format!("It went off again after {count} start(s); the next comes {} min after the last.", wait.as_secs() / 60),
                 ),
             };
             p.again(left);
@@ -183,8 +182,8 @@ fn first_start(p: &mut Pass, machine: &Machine) -> Flow<()> {
     }
     let events = p.machine_events(&machine.id)?;
     let coming = unfinished(events).is_some();
-    let created = events.iter().find(|e| e.name == "create").map(finished_at);
-    let grace = created.and_then(|at| remaining(p.o.now.wall, at, CREATE_GRACE)).is_some() && !events.iter().any(|e| e.name == "start");
+    let created = events.iter().find(|e| e.name == "create").filter(|_| !events.iter().any(|e| e.name == "start"));
+    let grace = created.and_then(|event| remaining(p, event, CREATE_GRACE)).is_some();
     if coming || grace {
         p.ready = Because::new(Reason::Starting, format!("machine {} was created; its start is awaited", machine.id));
     }
@@ -201,7 +200,7 @@ pub(super) fn unfinished(events: &[MachineEvent]) -> Option<&MachineEvent> {
 
 /// How many starts in a row ended with the machine off, and when the last one ended. 0 is a machine that was only created. Nothing, if
 /// the last thing that happened to its power was a stop, or if it was seen up since its last start.
-fn falls(events: &[MachineEvent], seen_up: Option<Timestamp>) -> Option<(u32, Timestamp)> {
+fn falls(events: &[MachineEvent], seen_up: Option<Timestamp>) -> Option<(u32, &MachineEvent)> {
     let power = |e: &&MachineEvent| matches!(e.name.as_str(), "create" | "start" | "restart" | "stop" | "vm-shutdown-force" | "vm-upgrade");
     let ups: Vec<&MachineEvent> =
         events.iter().filter(power).take_while(|e| matches!(e.name.as_str(), "create" | "start" | "restart")).collect();
@@ -210,15 +209,18 @@ fn falls(events: &[MachineEvent], seen_up: Option<Timestamp>) -> Option<(u32, Ti
         return None;
     }
     let starts = ups.iter().filter(|e| e.name != "create").count();
-    Some((u32::try_from(starts).unwrap_or(u32::MAX), finished_at(last)))
+    Some((u32::try_from(starts).unwrap_or(u32::MAX), last))
 }
 
-fn finished_at(event: &MachineEvent) -> Timestamp {
-    event.dt_finished.unwrap_or(event.dt_created)
-}
-
-/// What is left of a wait that began at a time of Paperspace's clock. That clock may differ from ours: a time in the future counts as now.
-fn remaining(now: Timestamp, since: Timestamp, wait: Duration) -> Option<Duration> {
-    let passed = Duration::try_from(now.duration_since(since)).unwrap_or_default();
-    wait.checked_sub(passed).filter(|left| !left.is_zero())
+/// What is left of a wait that began when this event ended. Paperspace's clock may be ahead of ours: then it began when this process first
+/// saw the event.
+fn remaining(p: &mut Pass, event: &MachineEvent, wait: Duration) -> Option<Duration> {
+    if p.memory.power_event.as_ref().is_none_or(|(id, _)| *id != event.id) {
+        p.memory.power_event = Some((event.id.clone(), p.o.now.mono));
+    }
+    let ended = event.dt_finished.unwrap_or(event.dt_created);
+    let passed = Duration::try_from(p.o.now.wall.duration_since(ended)).unwrap_or_default();
+    let seen = p.memory.power_event.as_ref().map_or(p.o.now.mono, |(_, since)| *since);
+    let watched = p.o.now.mono.saturating_sub(seen);
+    wait.checked_sub(passed.max(watched)).filter(|left| !left.is_zero())
 }

@@ -15,10 +15,14 @@ use super::pass::{Flow, Pass};
 use super::power;
 use super::step::Step;
 
+/// A restart that was written down and whose outcome is not known yet.
+pub(super) fn open(p: &Pass) -> Option<Operation> {
+    p.status.operation.clone().filter(|o| o.name == OperationName::Restart && o.state == OperationState::Open)
+}
+
 /// Acts on the annotation, if it asks for something.
 pub(super) fn decide(p: &mut Pass, machine: &Machine) -> Flow<()> {
-    let open = p.status.operation.clone().filter(|o| o.name == OperationName::Restart && o.state == OperationState::Open);
-    if let Some(operation) = open {
+    if let Some(operation) = open(p) {
         return resolve(p, machine, operation);
     }
     let Some(asked) = p.annotation(RESTART_REQUESTED).filter(|a| p.status.handled_restart_at.as_deref() != Some(*a)) else { return Ok(()) };
@@ -36,6 +40,8 @@ pub(super) fn decide(p: &mut Pass, machine: &Machine) -> Flow<()> {
         p.again(p.o.settings.transition);
         return Ok(());
     }
+    // This value is handled by this operation, whatever becomes of it: a value that comes meanwhile is another request.
+    p.status.handled_restart_at = Some(asked.to_owned());
     p.status.operation = Some(Operation {
         id: p.o.nonce.to_owned(),
         name: OperationName::Restart,
@@ -50,13 +56,10 @@ pub(super) fn decide(p: &mut Pass, machine: &Machine) -> Flow<()> {
 }
 
 fn resolve(p: &mut Pass, machine: &Machine, operation: Operation) -> Flow<()> {
-    let since = match p.memory.operation.clone().filter(|(id, _)| *id == operation.id) {
-        Some((_, since)) => since,
-        None => {
-            p.memory.operation = Some((operation.id.clone(), p.o.now.mono));
-            p.o.now.mono
-        }
-    };
+    if p.memory.operation.as_ref().is_none_or(|(id, _)| *id != operation.id) {
+        p.memory.operation = Some((operation.id.clone(), p.o.now.mono));
+    }
+    let since = p.memory.operation.as_ref().map_or(p.o.now.mono, |(_, since)| *since);
     match p.memory.reply.clone().filter(|(id, _)| *id == operation.id).map(|(_, reply)| reply) {
         Some(Reply::Done(_)) => return Err(close(p, machine, operation, OperationState::Accepted, None)),
         Some(Reply::Nothing(error)) => return Err(close(p, machine, operation, OperationState::Refused, Some(error.to_string()))),
@@ -90,14 +93,13 @@ fn close(p: &mut Pass, machine: &Machine, operation: Operation, state: Operation
     match (state, &error) {
         (OperationState::Accepted, _) => p.normal("Restarted", format!("machine {id} was restarted, as the annotation asked")),
         (_, Some(error)) => {
-            p.warning("UpdateRejected", format!("machine {id} was not restarted: {error}. A new value of the annotation asks again"))
+            p.warning("UpdateRejected", format!("machine {id} was not restarted: {error}. A new value of the annotation asks again"));
         }
         (_, None) => p.warning(
             "RestartUncertain",
             format!("whether machine {id} was restarted cannot be told, and it is not repeated; a new value of the annotation asks again"),
         ),
     }
-    p.status.handled_restart_at = p.annotation(RESTART_REQUESTED).map(str::to_owned);
     p.status.operation = Some(Operation { state, error, ..operation });
     if state == OperationState::Accepted {
         // The machine goes on saying `ready` for some seconds.

@@ -15,13 +15,7 @@ use super::{adopt, create};
 
 /// The look at the machine was answered with the API's own 404.
 pub(super) fn decide(p: &mut Pass, id: &str) -> End {
-    let since = match p.memory.missing.clone().filter(|(missing, _)| missing == id) {
-        Some((_, since)) => since,
-        None => {
-            p.memory.missing = Some((id.to_owned(), p.o.now.mono));
-            p.o.now.mono
-        }
-    };
+    let since = *p.memory.missing.entry(id.to_owned()).or_insert(p.o.now.mono);
     if p.spec().adopt.is_some() && p.status.adopted_at.is_none() {
         return adopt::missing(p, id);
     }
@@ -33,7 +27,7 @@ pub(super) fn decide(p: &mut Pass, id: &str) -> End {
     match p.direct(id, settled) {
         Err(end) => return end,
         Ok(Some(_)) => {
-            p.memory.missing = None;
+            p.memory.missing.clear();
             p.again(Duration::ZERO);
             return p.end_quietly(Step::Nothing);
         }
@@ -49,8 +43,13 @@ pub(super) fn decide(p: &mut Pass, id: &str) -> End {
     if let Err(end) = p.access(true) {
         return end;
     }
-    if p.spec().adopt.is_some() || p.read_only() {
+    if p.spec().adopt.is_some() || p.observes() {
         return adopt::missing(p, id);
+    }
+    if p.spec().suspend {
+        let because =
+            Because::new(Reason::MachineMissing, format!("machine {id} is gone; spec.suspend keeps a new one from being created"));
+        return p.wait(because, Some(Duration::from_mins(1)));
     }
     forget(p, id)
 }
@@ -80,7 +79,7 @@ fn forget(p: &mut Pass, id: &str) -> End {
     status.stopped_at = None;
     status.drift.clear();
     status.operation = None;
-    p.memory.missing = None;
+    p.memory.missing.clear();
     p.warning("MachineVanished", format!("machine {id} was destroyed behind the resource's back; a new one is created"));
     p.ready = Because::new(Reason::Creating, format!("machine {id} is gone; a new one is created"));
     p.synced = p.ready.clone();

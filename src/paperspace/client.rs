@@ -14,7 +14,7 @@ use super::budget::{Budget, Permit, Priority};
 use super::call::Call;
 use super::observe::{CallObserver, CallRecord};
 use super::options::{ClientOptions, ConfigError};
-use super::transport::{Http, Transport};
+use super::transport::Transport;
 use super::{Error, reply};
 
 /// The API as one key sees it. Clones share connections and budget.
@@ -37,8 +37,7 @@ pub struct Client {
 impl Client {
     /// A client for one key. Nothing is sent yet, and the key never to another host than that of the options.
     pub fn new(options: &ClientOptions, key: SecretString, budget: Arc<Budget>) -> Result<Self, ConfigError> {
-        let transport = Http::new(options, &options.endpoint()?)?;
-        Self::with_transport(options, key, budget, Arc::new(transport))
+        Self::with_transport(options, key, budget, options.http()?)
     }
 
     /// A client whose requests are carried by something else than HTTP.

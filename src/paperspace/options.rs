@@ -73,6 +73,11 @@ pub enum ConfigError {
 }
 
 impl ClientOptions {
+    /// What carries requests over HTTP.
+    pub fn http(&self) -> Result<std::sync::Arc<dyn super::Transport>, ConfigError> {
+        Ok(std::sync::Arc::new(super::transport::Http::new(self, &self.endpoint()?)?))
+    }
+
     /// The endpoint as a URL without a trailing slash, if it is one that the key may be sent to.
     pub fn endpoint(&self) -> Result<Url, ConfigError> {
         let refuse = |problem: &str| Err(ConfigError::Url { value: self.base_url.clone(), problem: problem.to_owned() });

@@ -1,0 +1,51 @@
+# `make` lists the targets. GNU make and bash.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-stop test lint crd image clean
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+IMAGE ?= paperspace-operator:$(VERSION)
+
+# Keys and addresses of the real Paperspace stay outside: everything here talks to loopback.
+unexport $(filter-out PAPERSPACE_OPERATOR_CACHE PAPERSPACE_OPERATOR_ENVTEST,$(filter PAPERSPACE_%,$(.VARIABLES)))
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: ## watch a machine come up, stop, start, be mended and go, on this machine alone (KEEP=1: leave it running)
+	@tests/demo/demo $(if $(filter-out 0 no,$(KEEP)),--keep)
+
+demo-stop: ## stop what `make demo KEEP=1` left running
+	@tests/demo/stop
+
+test: ## every test, end to end included; the first time it fetches or builds Kubernetes servers (7 to 13 minutes)
+	@tests/need cc=gcc curl=curl openssl=openssl
+	@tests/control-plane/servers >/dev/null
+	@mkdir -p target
+	cargo test --locked --workspace --no-fail-fast 2>&1 | tee target/test.log
+	@awk '/^test result:/ {passed += $$4; failed += $$6; ignored += $$8} \
+	  END {printf "make test: %d tests passed, %d failed, %d ignored\n", passed, failed, ignored; exit !(passed && !failed)}' target/test.log
+
+lint: ## formatting, clippy and documentation, with warnings denied; shellcheck where it is installed
+	@tests/need cc=gcc
+	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
+	cargo fmt --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+	@scripts=$$(grep -lE '^#!.*bash|^# shellcheck shell=bash' -r tests .ci); \
+	if command -v shellcheck >/dev/null; then echo shellcheck $$scripts; shellcheck -x $$scripts; else echo "no shellcheck here: scripts not checked"; fi
+
+crd: ## write crds/ anew from the types
+	cargo run --locked --quiet -- crd > target/crd.yaml
+	mv target/crd.yaml crds/paperspacemachines.yaml
+
+image: ## build the container image (IMAGE=name:tag) with docker, podman or buildah
+	@for tool in docker podman buildah; do if command -v $$tool >/dev/null; then break; fi; tool=; done; \
+	[ -n "$$tool" ] || { echo "make image: no docker, podman or buildah here" >&2; exit 1; }; \
+	set -x; $$tool build -f deploy/Dockerfile --build-arg VERSION=$(VERSION) \
+	  --build-arg REVISION=$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown) -t $(IMAGE) .
+
+clean: ## remove what was built; the Kubernetes servers stay in their cache
+	cargo clean
