@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::needless_pass_by_value, clippy::print_stdout, missing_docs, reason = "tests")]
 
 mod cases_create;
+mod cases_deletion;
 mod cases_faults;
+mod cases_keys;
 mod cases_scale;
 mod harness;
