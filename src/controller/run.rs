@@ -11,7 +11,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::ResourceExt as _;
 use kube::api::Api;
 use kube::runtime::controller::{self, Controller};
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use kube::runtime::reflector::{ObjectRef, Store};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -97,7 +97,7 @@ pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: Can
         objects: kube_objects,
         keys: keys.clone(),
         settings,
-        recorder: Recorder::new(client.clone(), reporter),
+        reporter,
         metrics: metrics.clone(),
         clock,
         slots: Mutex::default(),
