@@ -1,5 +1,7 @@
 //! Executes one step. Every choice was made before.
 
+use std::time::Duration;
+
 use kube::ResourceExt;
 
 use super::context::{Context, Slot};
@@ -7,8 +9,12 @@ use super::error::Error;
 use super::objects::Written;
 use crate::crd::PaperspaceMachine;
 use crate::lifecycle::memory::WriteAhead;
+use crate::lifecycle::observe::Moment;
 use crate::lifecycle::step::{Decision, Outcome, Step};
 use crate::paperspace::{self, Client};
+
+/// How old the look at the object may be that justifies a change on Paperspace.
+const STALE: Duration = Duration::from_secs(20);
 
 /// What came of a step.
 pub(super) enum Executed {
@@ -26,6 +32,7 @@ pub(super) async fn execute(
     object: &PaperspaceMachine,
     decision: &Decision,
     client: Option<&Client>,
+    began: Moment,
     slot: &mut Slot,
 ) -> Result<Executed, Error> {
     let version = object.resource_version();
@@ -49,7 +56,10 @@ pub(super) async fn execute(
             }
             written
         }
-        step => return Ok(call(context, object, step, client, slot).await),
+        step => {
+            let Some(client) = ready_client(context, step, client, began).await else { return Ok(Executed::Conflict) };
+            return Ok(call(context, object, step, &client, slot).await);
+        }
     };
     Ok(match written {
         Written::Conflict => Executed::Conflict,
@@ -61,8 +71,18 @@ pub(super) async fn execute(
     })
 }
 
-async fn call(context: &Context, object: &PaperspaceMachine, step: &Step, client: Option<&Client>, slot: &mut Slot) -> Executed {
-    let Some(client) = client else { return Executed::Conflict };
+/// The client with its place in the budget taken, unless waiting for it made the look at the object too old to act on. A create has its
+/// place already.
+async fn ready_client(context: &Context, step: &Step, client: Option<&Client>, began: Moment) -> Option<Client> {
+    let client = client?;
+    let client = match step {
+        Step::Create { .. } => client.clone(),
+        _ => client.spending(client.budget().acquire().await),
+    };
+    (context.clock.now().at_most_since(&began) < STALE).then_some(client)
+}
+
+async fn call(context: &Context, object: &PaperspaceMachine, step: &Step, client: &Client, slot: &mut Slot) -> Executed {
     let data = |result: Result<paperspace::types::MachineAndEvent, paperspace::Error>| result.map(|reply| Some(reply.data));
     let result = match step {
         Step::Create { attempt: _, body, timeout } => {

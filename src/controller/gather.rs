@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::context::{Context, Slot};
 use super::error::Error;
 use crate::crd::PaperspaceMachine;
-use crate::fleet::{Account, Opened, Wake};
+use crate::fleet::{Account, Interest, Opened, Wake};
 use crate::lifecycle::decide::decide;
 use crate::lifecycle::names::Mark;
 use crate::lifecycle::observe::{Access, Facts, KeySource, Moment, Observation, Question};
@@ -82,7 +82,10 @@ impl<'a> Gathering<'a> {
     fn register(&self, decision: &Decision) {
         let Some(account) = self.account(decision.memory.key) else { return };
         let wake = Wake { namespace: self.object.namespace().unwrap_or_default(), name: self.object.name_any() };
-        account.interest(&self.object.uid().unwrap_or_default(), wake, self.mark.clone(), decision.status.machine_id.clone());
+        let machine = decision.status.machine_id.clone();
+        let looks = machine.iter().flat_map(|id| [self.facts.machines.get(id), self.facts.direct.get(id)]);
+        let seen = looks.flatten().filter_map(|look| look.as_ref().ok()).max_by_key(|look| look.began).cloned();
+        account.interest(&self.object.uid().unwrap_or_default(), Interest { wake, mark: self.mark.clone(), machine, seen });
     }
 
     async fn answer(&mut self, question: Question, slot: &mut Slot) {

@@ -22,9 +22,6 @@ use crate::metrics::{KindLabel, StepLabel};
 /// A resource as the watch gives it: one that cannot be read must not stop the others.
 pub type Watched = DeserializeGuard<PaperspaceMachine>;
 
-/// How old the look at the object may be that justifies a change on Paperspace.
-const STALE: Duration = Duration::from_secs(20);
-
 /// Gathers, decides, executes, writes, and says when to look again.
 pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<Action, Error> {
     let (namespace, name) = (watched.namespace().unwrap_or_default(), watched.name_any());
@@ -44,15 +41,12 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
         let mut slot = slot.lock().await;
         let nonce = format!("{:016x}", rand::random::<u64>());
         let Gathered { decision, client } = Gathering::new(&context, &object).decide(&mut slot, began, &nonce).await?;
-        if decision.step.mutates_paperspace() && context.clock.now().at_most_since(&began) >= STALE {
-            return Ok(Action::requeue(Duration::ZERO));
-        }
         slot.memory = decision.memory.clone();
         if decision.step != Step::Nothing {
             info!(step = decision.step.kind().as_str(), "step");
             context.metrics.steps.get_or_create(&StepLabel { step: decision.step.kind().as_str() }).inc();
         }
-        let action = match execute(&context, &object, &decision, client.as_ref(), &mut slot).await? {
+        let action = match execute(&context, &object, &decision, client.as_ref(), began, &mut slot).await? {
             Executed::Done(version) => finish(&context, &object, &decision, version, &mut slot).await?,
             Executed::Failed | Executed::Conflict => Action::requeue(Duration::ZERO),
         };

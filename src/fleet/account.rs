@@ -1,6 +1,6 @@
 //! One account: its list, its budget, and who is woken by a change.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,14 +25,25 @@ pub struct Wake {
     pub name: String,
 }
 
-#[derive(Default)]
-struct Interests {
-    /// By the resource's uid.
-    resources: HashMap<String, (Wake, Mark, Option<String>)>,
-    /// The uid, by machine id.
-    machines: HashMap<String, String>,
-    /// The uid, by mark.
-    marks: BTreeMap<Mark, String>,
+/// What a resource wants to hear of.
+#[derive(Clone, Debug)]
+pub struct Interest {
+    /// The resource.
+    pub wake: Wake,
+    /// Machines that carry its mark.
+    pub mark: Mark,
+    /// Its machine.
+    pub machine: Option<String>,
+    /// What that was last seen to be. A list that says otherwise is news, also where the list before said the same.
+    pub seen: Option<MachineLook>,
+}
+
+impl Interest {
+    /// Whether this list is younger than what the resource knows of its machine, and says something else.
+    fn contradicted_by(&self, snapshot: &Snapshot) -> bool {
+        let (Some(id), Some(seen)) = (&self.machine, &self.seen) else { return false };
+        seen.began < snapshot.began && seen.machine.as_ref() != snapshot.machine(id)
+    }
 }
 
 /// One account.
@@ -47,7 +58,8 @@ pub struct Account {
     failure: Mutex<Option<(Duration, Error)>>,
     /// The keys that opened this team, the last used first.
     clients: Mutex<Vec<Client>>,
-    interests: Mutex<Interests>,
+    /// By the resource's uid.
+    interests: Mutex<HashMap<String, Interest>>,
     /// Which machines were asked for lately, and when.
     asked: Mutex<HashMap<String, Duration>>,
     wake: Box<dyn Fn(Wake) + Send + Sync>,
@@ -89,28 +101,23 @@ impl Account {
         (self.now)().saturating_sub(self.snapshot().map_or(Duration::ZERO, |s| s.began))
     }
 
-    /// A resource and its machine, to be woken from now on.
-    pub fn interest(&self, uid: &str, wake: Wake, mark: Mark, machine: Option<String>) {
+    /// A resource and its machine, to be woken from now on: at once, if a list is known that says something else than it has seen.
+    pub fn interest(&self, uid: &str, mut interest: Interest) {
         let mut interests = lock(&self.interests);
-        if interests.resources.get(uid).is_some_and(|(_, _, known)| *known == machine) {
-            return;
+        if let Some(before) = interests.get(uid).filter(|before| interest.seen.is_none() && before.machine == interest.machine) {
+            interest.seen.clone_from(&before.seen);
         }
-        if let Some(id) = &machine {
-            interests.machines.insert(id.clone(), uid.to_owned());
+        let late = self.snapshot().filter(|s| interest.contradicted_by(s)).map(|_| interest.wake.clone());
+        interests.insert(uid.to_owned(), interest);
+        drop(interests);
+        if let Some(wake) = late {
+            (self.wake)(wake);
         }
-        interests.marks.insert(mark.clone(), uid.to_owned());
-        interests.resources.insert(uid.to_owned(), (wake, mark, machine));
     }
 
     /// The resource is gone.
     pub fn forget(&self, uid: &str) {
-        let mut interests = lock(&self.interests);
-        if let Some((_, mark, machine)) = interests.resources.remove(uid) {
-            interests.marks.remove(&mark);
-            if let Some(id) = machine.filter(|id| interests.machines.get(id).is_some_and(|u| u == uid)) {
-                interests.machines.remove(&id);
-            }
-        }
+        lock(&self.interests).remove(uid);
     }
 
     /// A complete list begun after this moment, made with this key unless somebody else just made one.
@@ -141,21 +148,13 @@ impl Account {
         let snapshot = Arc::new(snapshot);
         let before = lock(&self.snapshot).replace(snapshot.clone());
         *lock(&self.failure) = None;
-        // The first list is news to nobody: every resource is looked at when it is first seen.
-        if let Some(before) = before {
-            let (ids, marks) = snapshot.changed_since(&before);
-            for wake in self.affected(&ids, &marks) {
-                (self.wake)(wake);
-            }
-        }
+        // The first list is news only to those who have seen something else.
+        let (ids, marks) = before.map(|before| snapshot.changed_since(&before)).unwrap_or_default();
+        let concerned =
+            |i: &Interest| i.machine.as_ref().is_some_and(|id| ids.contains(id)) || marks.contains(&i.mark) || i.contradicted_by(&snapshot);
+        let concerned: BTreeSet<Wake> = lock(&self.interests).values().filter(|i| concerned(i)).map(|i| i.wake.clone()).collect();
+        concerned.into_iter().for_each(&self.wake);
         snapshot
-    }
-
-    fn affected(&self, ids: &BTreeSet<String>, marks: &BTreeSet<Mark>) -> BTreeSet<Wake> {
-        let interests = lock(&self.interests);
-        let by_id = ids.iter().filter_map(|id| interests.machines.get(id));
-        let by_mark = marks.iter().filter_map(|mark| interests.marks.get(mark));
-        by_id.chain(by_mark).filter_map(|uid| interests.resources.get(uid)).map(|(wake, _, _)| wake.clone()).collect()
     }
 
     /// What a list says to one resource.
@@ -223,12 +222,12 @@ impl Account {
 
     /// All resources of the account.
     fn everyone(&self) -> BTreeSet<Wake> {
-        lock(&self.interests).resources.values().map(|(wake, _, _)| wake.clone()).collect()
+        lock(&self.interests).values().map(|i| i.wake.clone()).collect()
     }
 
     /// How many machines the account has, and how many resources look at it.
     pub fn counts(&self) -> (usize, usize) {
-        (self.snapshot().map_or(0, |s| s.len()), lock(&self.interests).resources.len())
+        (self.snapshot().map_or(0, |s| s.len()), lock(&self.interests).len())
     }
 
     /// Lists the account every interval, until stopped: sooner lists, made for somebody, count.
@@ -243,7 +242,7 @@ impl Account {
             }
             next = interval;
             let client = lock(&self.clients).first().cloned();
-            let Some(client) = client.filter(|_| !lock(&self.interests).resources.is_empty()) else { continue };
+            let Some(client) = client.filter(|_| !lock(&self.interests).is_empty()) else { continue };
             match self.list(&client, (self.now)()).await {
                 Ok(snapshot) => {
                     next = interval.saturating_sub(self.unobserved_for());

@@ -11,6 +11,6 @@ mod snapshot;
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
-pub use account::{Account, Wake};
+pub use account::{Account, Interest, Wake};
 pub use keys::{Keys, Opened, Setup};
 pub use snapshot::Snapshot;

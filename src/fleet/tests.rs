@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::keys::Setup;
-use super::{Account, Keys, Opened, Wake};
+use super::{Account, Interest, Keys, Opened, Wake};
 use crate::lifecycle::names::Mark;
 use crate::lifecycle::observe::Access;
 use crate::paperspace::transport::{Failure, Reply, Transport};
@@ -130,7 +130,7 @@ impl Fleet {
 
 fn watch(account: &Account, uid: &str, machine: Option<&str>) {
     let wake = Wake { namespace: "default".into(), name: uid.into() };
-    account.interest(uid, wake, Mark::of_uid(uid), machine.map(str::to_owned));
+    account.interest(uid, Interest { wake, mark: Mark::of_uid(uid), machine: machine.map(str::to_owned), seen: None });
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,6 +203,46 @@ async fn only_the_resource_whose_machine_changed_is_woken() {
     fleet.world.sim("POST", &format!("machines/{two}"), &json!({"name": "x"}));
     tokio::time::sleep(Duration::from_secs(31)).await;
     assert!(!fleet.woken().contains(&"000000000002".to_owned()), "it is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_says_something_else_than_was_seen_wakes_whatever_the_list_before_said() {
+    let fleet = Fleet::new(&["k1=te1"]);
+    let id = fleet.world.machine("one-000000000001");
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let (account, client) = fleet.account().await;
+    let see = async || {
+        let look = account.get(&client, &id).await.unwrap();
+        let wake = Wake { namespace: "default".into(), name: "one".into() };
+        account.interest("one", Interest { wake, mark: Mark::of_uid("one"), machine: Some(id.clone()), seen: Some(look) });
+    };
+    let set = |state: &str| fleet.world.sim("POST", &format!("machines/{id}"), &json!({"state": state}));
+    see().await;
+    set("off");
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(fleet.woken(), ["one"], "the first list");
+    set("ready");
+    see().await;
+    set("off");
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(fleet.woken(), ["one"], "off, seen ready, off again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_look_at_one_machine_are_woken_and_who_has_seen_an_older_list_at_once() {
+    let fleet = Fleet::new(&["k1=te1"]);
+    let id = fleet.world.machine("one");
+    let (account, client) = fleet.account().await;
+    let old = account.machine(&client, &id, Duration::ZERO).await.unwrap();
+    watch(&account, "000000000001", Some(&id));
+    watch(&account, "000000000002", Some(&id));
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    fleet.world.sim("POST", &format!("machines/{id}"), &json!({"name": "two"}));
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(fleet.woken(), ["000000000001", "000000000002"]);
+    let wake = Wake { namespace: "default".into(), name: "late".into() };
+    account.interest("late", Interest { wake, mark: Mark::of_uid("late"), machine: Some(id), seen: Some(old) });
+    assert_eq!(fleet.woken(), ["late"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use crate::crd::reason::Reason;
 use crate::crd::{Creation, CreationOutcome, Operation, OperationName, OperationState, status::time};
 use crate::paperspace::types::{Machine, PublicIpType};
 
-use super::change;
+use super::attached;
 use super::create::{self, carries};
 use super::names::Mark;
 use super::observe::Question;
@@ -109,7 +109,7 @@ fn try_destroy(p: &mut Pass, machine: &Machine, is_bound: bool) -> Flow<std::con
         return Err(p.ask(Question::CrdTerminating));
     }
     know_address(p, machine);
-    change::release_address(p)?;
+    attached::release_address(p)?;
     if let Some((because, left)) = p.blocked(StepKind::Delete) {
         return Err(p.wait(because, Some(left)));
     }
@@ -148,7 +148,7 @@ fn may_destroy(p: &Pass, machine: &Machine) -> bool {
 }
 
 /// Whether an attempt of this resource can have made this machine. Others with its mark, a copy made in the console say, are not touched.
-fn made_by(creation: Option<&Creation>, settle: Duration, machine: &Machine) -> bool {
+pub(super) fn made_by(creation: Option<&Creation>, settle: Duration, machine: &Machine) -> bool {
     let Some(Creation { first_started_at, closed_at, .. }) = creation else { return false };
     let signed = |d: Duration| jiff::SignedDuration::try_from(d).unwrap_or(jiff::SignedDuration::MAX);
     let made = machine.dt_created;

@@ -1,7 +1,7 @@
 //! The client itself: what it holds, and the one way out.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
@@ -32,6 +32,8 @@ pub struct Client {
     timeout: Duration,
     observer: Option<Arc<dyn CallObserver>>,
     reads: Priority,
+    /// What the next call spends.
+    held: Option<Arc<Mutex<Option<Permit>>>>,
 }
 
 impl Client {
@@ -56,6 +58,7 @@ impl Client {
             timeout: options.timeout()?,
             observer: None,
             reads: Priority::default(),
+            held: None,
         })
     }
 
@@ -83,6 +86,12 @@ impl Client {
         self.authorization == other.authorization
     }
 
+    /// The same client, whose next call spends this permit instead of waiting for one: for a caller that has to know when it is sent.
+    #[must_use]
+    pub fn spending(&self, permit: Permit) -> Self {
+        Self { held: Some(Arc::new(Mutex::new(Some(permit)))), ..self.clone() }
+    }
+
     /// The account's budget.
     pub fn budget(&self) -> &Arc<Budget> {
         &self.budget
@@ -97,7 +106,11 @@ impl Client {
     pub(super) async fn send<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
         let priority = if call.changes_something() { Priority::Mutation } else { self.reads };
         let ready = self.prepare(call, self.timeout)?;
-        let permit = self.budget.acquire_as(priority).await;
+        let held = self.held.as_ref().and_then(|held| held.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let permit = match held {
+            Some(permit) => permit,
+            None => self.budget.acquire_as(priority).await,
+        };
         self.deliver(permit, ready).await
     }
 

@@ -3,9 +3,22 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::needless_pass_by_value, clippy::print_stdout, missing_docs, reason = "tests")]
 
+mod cases_adopt;
+mod cases_change;
 mod cases_create;
+mod cases_delete;
 mod cases_deletion;
+mod cases_drift;
 mod cases_faults;
 mod cases_keys;
+mod cases_power;
+mod cases_restraint;
 mod cases_scale;
+mod cases_server;
 mod harness;
+
+// The table that `tests/crd` asks of the schema without a server.
+#[path = "../crd/on_server.rs"]
+mod on_server;
+#[path = "../crd/table.rs"]
+mod table;

@@ -73,6 +73,18 @@ async fn a_create_is_sent_the_moment_it_is_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_permit_got_before_is_spent_once() {
+    let (client, fake) = client(&[]);
+    let spending = client.spending(client.budget().acquire().await);
+    let began = Instant::now();
+    spending.session().await.unwrap();
+    spending.session().await.unwrap();
+    let sent = fake.sent.lock().unwrap();
+    assert_eq!(sent[0].1, began, "the first call waits for nothing");
+    assert!(sent[1].1 - began >= SECOND * 9 / 10, "the second for the budget");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_429_holds_the_next_call_up() {
     let (client, fake) = client(&[200, 429]);
     assert_eq!(client.machine("ps1").await.unwrap_err().retry_after(), Some(SECOND * 5));

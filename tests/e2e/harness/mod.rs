@@ -43,7 +43,7 @@ pub(crate) use resources::condition_of;
 pub(crate) use test::{Setup, Test};
 
 /// How long a case waits for anything: much longer than it takes, since cores may be few and shared.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Asks until there is an answer, or fails with what was waited for.
 #[track_caller]

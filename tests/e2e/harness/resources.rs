@@ -154,6 +154,12 @@ impl Test {
         object["status"]["machineId"].as_str().unwrap().to_owned()
     }
 
+    /// The machine on Paperspace, once it is as the closure wants it.
+    #[track_caller]
+    pub(crate) fn wait_machine(&self, id: &str, what: &str, mut is: impl FnMut(&Value) -> bool) -> Value {
+        wait_for(&format!("machine {id}: {what}"), PATIENCE, || Some(self.sim.machine(id)).filter(|machine| is(machine)))
+    }
+
     /// The events of a resource with this reason: their notes, once there is one.
     #[track_caller]
     pub(crate) fn wait_event(&self, name: &str, reason: &str) -> Vec<String> {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::block_on;
 use super::control_plane::work_dir;
 use super::operator::command;
+use super::test::KEY;
 
 /// The team of the operator's key.
 pub(crate) const TEAM: &str = "te1";
@@ -125,11 +126,21 @@ impl Simulator {
         calls
     }
 
+    /// Calls the API as the operator's user does, which counts among the calls; must succeed.
+    #[track_caller]
+    pub(crate) fn as_user(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.send(method, &format!("{}{path}", self.url()), Some(body))
+    }
+
     /// Calls `/_sim/…`, which must answer 200.
     #[track_caller]
     pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
-        let url = format!("{}/_sim/{path}", self.address);
-        let mut request = self.http.request(method.parse().expect("a method"), &url);
+        self.send(method, &format!("{}/_sim/{path}", self.address), body)
+    }
+
+    #[track_caller]
+    fn send(&self, method: &str, url: &str, body: Option<&Value>) -> Value {
+        let mut request = self.http.request(method.parse().expect("a method"), url).bearer_auth(KEY);
         if let Some(body) = body {
             request = request.json(body);
         }

@@ -1,0 +1,406 @@
+//! Creating exactly once.
+
+use super::cloud::{Fault, machine, wall};
+use super::world::{MARK, NAME, UID, World, secs};
+use crate::crd::{
+    ADDRESS_OF_MACHINE, CreationOutcome, FINALIZER, ManagementPolicy, PowerState, PublicIpKind, PublicIpSpec, RECONCILE_REQUESTED,
+    RESTART_REQUESTED,
+};
+use crate::lifecycle::observe::Question;
+use crate::lifecycle::step::{Step, StepKind};
+
+#[test]
+fn a_new_resource_gets_its_machine_in_five_steps() {
+    let mut world = World::new(|_| ());
+    world.run();
+    assert_eq!(world.steps, [StepKind::AddFinalizer, StepKind::WriteAhead, StepKind::Create, StepKind::Annotate]);
+    assert_eq!(world.cloud.machines[0].name, NAME);
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+    let creation = world.status().creation.unwrap();
+    assert_eq!((creation.outcome, creation.attempt, creation.account.as_str()), (CreationOutcome::Bound, 1, "te1"));
+    assert_eq!(world.object.metadata.annotations.as_ref().unwrap()[ADDRESS_OF_MACHINE], format!("te1/{}/{MARK}", world.id()));
+    assert_eq!((world.said("Creating"), world.said("Created"), world.said("Started")), (1, 1, 1));
+}
+
+#[test]
+fn a_stopped_one_is_created_off_and_stays_so() {
+    let mut world = World::new(|s| s.power_state = PowerState::Stopped);
+    world.run();
+    assert_eq!(world.conditions(), "Ready=True/Stopped Synced=True/Synced");
+    assert_eq!(world.count(StepKind::Start), 0);
+}
+
+#[test]
+fn nothing_is_done_before_the_finalizer_is_there() {
+    let mut world = World::new(|_| ());
+    let decision = world.pass();
+    assert_eq!(decision.step, Step::AddFinalizer);
+    assert_eq!(decision.status.observed_generation, Some(-1), "the object does not count as seen");
+}
+
+#[test]
+fn no_attempt_without_a_fresh_list() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::WriteAhead);
+    let began = world.asked.iter().find_map(|q| match q {
+        Question::List { begun_after } => Some(*begun_after),
+        _ => None,
+    });
+    assert!(world.now - began.unwrap() <= secs(6), "{began:?}");
+}
+
+#[test]
+fn a_machine_that_has_the_mark_is_bound_instead() {
+    let mut world = World::new(|_| ());
+    world.cloud.machines.push(machine("ps9", NAME));
+    world.run();
+    assert_eq!((world.id().as_str(), world.count(StepKind::Create)), ("ps9", 0));
+}
+
+#[test]
+fn of_several_the_oldest_is_bound_and_the_rest_reported() {
+    let mut world = World::new(|_| ());
+    for (id, age) in [("psyoung", 50), ("psold", 10)] {
+        let mut one = machine(id, NAME);
+        one.dt_created = wall(secs(age));
+        world.cloud.machines.push(one);
+    }
+    world.run();
+    assert_eq!(world.id(), "psold");
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=False/Duplicate Stalled=True/Duplicate");
+    assert_eq!((world.cloud.machines.len(), world.said("Duplicate")), (2, 1));
+}
+
+#[test]
+fn a_deleted_row_is_no_machine() {
+    let mut world = World::new(|_| ());
+    let mut row = machine("psgone", NAME);
+    row.dt_deleted = Some(wall(secs(1)));
+    world.cloud.machines.push(row);
+    world.run();
+    assert_ne!(world.id(), "psgone");
+}
+
+#[test]
+fn a_listed_machine_that_get_does_not_find_is_not_bound() {
+    let mut world = World::new(|_| ());
+    world.looks.ghosts.push(machine("psghost", NAME));
+    world.run_for(secs(60));
+    assert_eq!((world.status().machine_id, world.count(StepKind::Create)), (None, 0));
+    world.looks.ghosts.clear();
+    world.run();
+    assert_ne!(world.id(), "psghost");
+}
+
+#[test]
+fn a_lost_reply_leads_to_the_same_machine() {
+    let mut world = World::new(|_| ());
+    world.fault(StepKind::Create, Fault::LoseReply);
+    world.run();
+    assert_eq!((world.count(StepKind::Create), world.cloud.machines.len()), (1, 1));
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+}
+
+#[test]
+fn a_request_that_never_arrived_is_repeated_only_after_the_settling_time() {
+    let mut world = World::new(|_| ());
+    world.fault(StepKind::Create, Fault::Drop);
+    world.run_until(StepKind::Create);
+    let sent = world.now;
+    world.run_until(StepKind::Create);
+    assert!(world.now - sent > secs(180), "{:?}", world.now - sent);
+    world.run();
+    assert_eq!((world.cloud.machines.len(), world.status().creation.unwrap().attempt), (1, 2));
+}
+
+#[test]
+fn a_request_that_arrives_late_makes_the_only_machine() {
+    let mut world = World::new(|_| ());
+    world.fault(StepKind::Create, Fault::Late(secs(150)));
+    world.run();
+    assert_eq!((world.count(StepKind::Create), world.cloud.machines.len()), (1, 1));
+}
+
+#[test]
+fn one_list_that_misses_the_machine_makes_no_second() {
+    let mut world = World::new(|_| ());
+    world.fault(StepKind::Create, Fault::Late(secs(179)));
+    world.run_until(StepKind::Create);
+    world.run_for(secs(178));
+    world.looks.hidden_lists = 1;
+    world.run();
+    assert_eq!(world.cloud.machines.len(), 1);
+}
+
+#[test]
+fn a_crash_between_write_ahead_and_request_costs_time_and_no_machine() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::WriteAhead);
+    world.crash();
+    let crashed = world.now;
+    world.run_until(StepKind::Create);
+    assert!(world.now - crashed > secs(180));
+    world.run();
+    assert_eq!((world.cloud.machines.len(), world.count(StepKind::Create)), (1, 1));
+}
+
+#[test]
+fn a_crash_after_the_request_finds_the_machine() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::Create);
+    world.crash();
+    world.run();
+    assert_eq!((world.cloud.machines.len(), world.count(StepKind::Create)), (1, 1));
+}
+
+#[test]
+fn a_slow_acknowledgement_closes_the_fence() {
+    let mut world = World::new(|_| ());
+    world.slow_write = secs(11);
+    world.run_until(StepKind::WriteAhead);
+    let decision = world.pass();
+    assert_eq!(decision.step, Step::Nothing, "too late to send");
+    world.slow_write = secs(0);
+    world.run();
+    assert_eq!(world.cloud.machines.len(), 1);
+}
+
+#[test]
+fn one_write_ahead_allows_one_request() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::WriteAhead);
+    let decision = world.decide();
+    assert_eq!(decision.step.kind(), StepKind::Create);
+    assert_eq!(decision.memory.write_ahead, None, "whatever becomes of this pass");
+}
+
+#[test]
+fn what_is_asked_for_is_written_down_though_the_spec_changed_after_the_write_ahead() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::WriteAhead);
+    world.edit(|s| s.public_ip = Some(PublicIpSpec { kind: PublicIpKind::Static, reclaim_policy: None }));
+    world.fault(StepKind::Create, Fault::LoseReply);
+    world.run();
+    let address = world.machine().public_ip.clone();
+    assert_eq!((world.count(StepKind::Create), world.status().applied.unwrap().allocated_ip), (1, address));
+}
+
+#[test]
+fn the_fence_and_the_time_out_scale_with_the_settling_time() {
+    let mut world = World::new(|_| ());
+    assert_eq!((world.settings.fence(), world.settings.create_timeout()), (secs(10), secs(30)));
+    world.settings.settle = secs(12);
+    assert_eq!((world.settings.fence(), world.settings.create_timeout()), (secs(1), secs(2)));
+}
+
+#[test]
+fn a_refusal_is_shown_and_not_repeated_hot() {
+    let mut world = World::new(|_| ());
+    world.fault(StepKind::Create, Fault::Refuse(400, "no such template"));
+    world.run_until(StepKind::Create);
+    world.run_for(secs(30));
+    assert_eq!(world.conditions(), "Ready=False/CreateRejected Synced=False/CreateRejected Stalled=True/CreateRejected");
+    assert_eq!((world.count(StepKind::Create), world.said("CreateRejected")), (1, 1));
+    world.run();
+    assert_eq!(world.cloud.machines.len(), 1, "tried again after the back-off");
+}
+
+#[test]
+fn a_refusal_is_remembered_over_a_restart_of_the_operator() {
+    let mut world = World::new(|_| ());
+    world.fault(StepKind::Create, Fault::Refuse(422, "no"));
+    world.run_until(StepKind::Create);
+    world.run_for(secs(5));
+    world.crash();
+    world.run_for(secs(30));
+    assert_eq!(world.count(StepKind::Create), 1);
+    assert!(world.conditions().contains("Stalled=True/CreateRejected"), "{}", world.conditions());
+}
+
+#[test]
+fn a_corrected_spec_is_tried_at_once() {
+    let mut world = World::new(|_| ());
+    world.fault(StepKind::Create, Fault::Refuse(400, "no such type"));
+    world.run_until(StepKind::Create);
+    world.run_for(secs(5));
+    let edited = world.now;
+    world.edit(|s| s.machine_type = "C5".to_owned());
+    world.run_until(StepKind::Create);
+    assert!(world.now - edited < secs(5));
+    world.run();
+    assert_eq!(world.machine().machine_type, "C5");
+}
+
+#[test]
+fn codes_that_prove_nothing_leave_the_attempt_open() {
+    for status in [408, 409, 425, 499, 418, 500, 502, 503] {
+        let mut world = World::new(|_| ());
+        world.fault(StepKind::Create, Fault::Refuse(status, "?"));
+        world.run_until(StepKind::Create);
+        world.step();
+        assert_eq!(world.status().creation.unwrap().outcome, CreationOutcome::Open, "{status}");
+    }
+    for status in [400, 401, 402, 403, 404, 405, 412, 413, 415, 422, 429] {
+        let mut world = World::new(|_| ());
+        world.fault(StepKind::Create, Fault::Refuse(status, "?"));
+        world.run_until(StepKind::Create);
+        world.step();
+        assert_eq!(world.status().creation.unwrap().outcome, CreationOutcome::Refused, "{status}");
+    }
+}
+
+#[test]
+fn a_finalizer_without_memory_is_settled_before_anything_is_made() {
+    let mut world = World::new(|_| ());
+    world.object.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+    let began = world.now;
+    world.step();
+    let creation = world.status().creation.unwrap();
+    assert_eq!((creation.outcome, world.count(StepKind::WriteAhead)), (CreationOutcome::Open, 0));
+    assert_eq!(creation.first_started_at.0, wall(secs(0)), "since the object's creation");
+    world.run_until(StepKind::Create);
+    assert!(world.now - began > secs(180));
+}
+
+#[test]
+fn a_wiped_status_finds_its_machine_again() {
+    let mut world = World::running(|_| ());
+    let id = world.id();
+    world.edit_status(|s| *s = crate::crd::PaperspaceMachineStatus::default());
+    world.run();
+    assert_eq!((world.id(), world.count(StepKind::Create)), (id, 0));
+}
+
+#[test]
+fn a_wiped_status_while_the_request_is_in_flight_makes_no_second_machine() {
+    let mut world = World::new(|_| ());
+    world.fault(StepKind::Create, Fault::Late(secs(60)));
+    world.run_until(StepKind::Create);
+    world.edit_status(|s| *s = crate::crd::PaperspaceMachineStatus::default());
+    world.run();
+    assert_eq!((world.cloud.machines.len(), world.count(StepKind::Create)), (1, 1));
+}
+
+#[test]
+fn a_lost_machine_id_is_settled_like_lost_memory() {
+    let mut world = World::running(|_| ());
+    world.edit_status(|s| s.machine_id = None);
+    world.looks.hidden_lists = 1;
+    world.run();
+    assert_eq!((world.cloud.machines.len(), world.count(StepKind::Create)), (1, 0));
+    assert_eq!(world.status().creation.unwrap().attempt, 2);
+}
+
+#[test]
+fn a_finalizer_added_again_proves_nothing_to_a_resource_that_had_a_machine() {
+    let mut world = World::running(|_| ());
+    world.edit(|s| s.management_policy = ManagementPolicy::Observe);
+    world.run();
+    world.edit_status(|s| *s = crate::crd::PaperspaceMachineStatus::default());
+    world.edit(|s| s.management_policy = ManagementPolicy::Manage);
+    world.looks.hidden_lists = 1;
+    world.run();
+    assert_eq!((world.cloud.machines.len(), world.count(StepKind::Create)), (1, 0));
+}
+
+#[test]
+fn somebody_elses_write_breaks_the_proof_that_nothing_was_tried() {
+    let mut world = World::new(|_| ());
+    world.step();
+    world.annotate("example.com/note", "1");
+    world.step();
+    assert_eq!(world.status().creation.unwrap().outcome, CreationOutcome::Open);
+    assert_eq!(world.steps, [StepKind::AddFinalizer]);
+}
+
+#[test]
+fn a_restored_object_creates_nothing_and_says_how_to_go_on() {
+    let mut world = World::new(|_| ());
+    world.annotate(ADDRESS_OF_MACHINE, "te1/psold/aaaaaaaaaaaa");
+    world.run();
+    assert_eq!(world.conditions(), "Ready=False/Restored Synced=False/Restored Stalled=True/Restored");
+    let message = &world.status().conditions[0].message;
+    assert!(message.contains("machineId: psold") && message.contains("replaceMark: aaaaaaaaaaaa"), "{message}");
+    assert_eq!((world.steps.len(), world.said("Restored")), (0, 1));
+    world.object.metadata.annotations = None;
+    world.run();
+    assert_eq!(world.cloud.machines.len(), 1, "without the annotation it is a new one");
+}
+
+#[test]
+fn a_restored_object_with_its_status_does_not_touch_the_others_machine() {
+    let mut world = World::running(|_| ());
+    world.object.metadata.uid = Some("bbbbbbbb-51de-4c1a-9f00-000000000001".to_owned());
+    world.run();
+    assert_eq!(world.conditions(), "Ready=False/OwnershipLost Synced=False/OwnershipLost Stalled=True/OwnershipLost");
+    world.machine().name = "renamed".to_owned();
+    world.run();
+    assert_eq!(world.conditions(), "Ready=False/Restored Synced=False/Restored Stalled=True/Restored");
+    assert_eq!(world.steps, []);
+    assert_ne!(world.object.metadata.uid.as_deref(), Some(UID));
+}
+
+#[test]
+fn requests_made_before_there_was_a_machine_are_handled() {
+    let mut world = World::new(|_| ());
+    world.annotate(RESTART_REQUESTED, "1");
+    world.annotate(RECONCILE_REQUESTED, "2");
+    world.run();
+    assert_eq!(world.count(StepKind::Restart), 0);
+    assert_eq!(world.status().handled_reconcile_at.as_deref(), Some("2"));
+}
+
+#[test]
+fn suspend_keeps_a_machine_from_being_created_and_an_attempt_from_being_sent() {
+    let mut world = World::new(|s| s.suspend = true);
+    world.run();
+    assert_eq!(world.conditions(), "Ready=False/NotCreated Synced=False/NotCreated Suspended=True/Suspended");
+    assert_eq!(world.steps, []);
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::WriteAhead);
+    world.edit(|s| s.suspend = true);
+    world.run();
+    assert_eq!((world.count(StepKind::Create), world.status().creation.unwrap().outcome), (0, CreationOutcome::Expired));
+    world.edit(|s| s.suspend = false);
+    world.run();
+    assert_eq!(world.cloud.machines.len(), 1);
+}
+
+#[test]
+fn observe_does_not_send_what_was_written_ahead() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::WriteAhead);
+    world.edit(|s| s.management_policy = ManagementPolicy::Observe);
+    world.run();
+    assert_eq!((world.count(StepKind::Create), world.count(StepKind::RemoveFinalizer)), (0, 1));
+    assert!(world.conditions().contains("MachineMissing"), "{}", world.conditions());
+}
+
+#[test]
+fn without_a_template_nothing_is_begun() {
+    let mut world = World::new(|s| s.template_id = None);
+    world.run();
+    assert_eq!(world.steps, [StepKind::AddFinalizer]);
+    assert!(world.conditions().contains("Stalled=True/CreateRejected"));
+}
+
+#[test]
+fn the_budget_may_run_out_and_come_back() {
+    let mut world = World::new(|_| ());
+    world.fault(StepKind::Create, Fault::Refuse(429, "slow down"));
+    world.run_until(StepKind::Create);
+    world.step();
+    assert!(world.conditions().contains("Reconciling=True/RateLimited"), "{}", world.conditions());
+    world.run();
+    assert_eq!(world.cloud.machines.len(), 1);
+}
+
+#[test]
+fn a_conflicting_write_costs_a_retry_and_no_memory() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::Create);
+    world.conflicts = 2;
+    world.run();
+    assert_eq!((world.cloud.machines.len(), world.count(StepKind::Create)), (1, 1));
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+}

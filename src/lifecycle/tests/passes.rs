@@ -1,0 +1,278 @@
+//! What holds of every pass: idle fleets write nothing, failures back off, conditions do not flap, events come once.
+
+use super::cloud::{rejected, wall};
+use super::world::{World, api_down, secs};
+use crate::crd::{RECONCILE_REQUESTED, ResizePolicy};
+use crate::lifecycle::observe::{Moment, Question};
+use crate::lifecycle::step::{Requeue, Step, StepKind};
+use crate::paperspace::Error;
+
+fn after(world: &mut World) -> std::time::Duration {
+    match world.pass().requeue {
+        Requeue::After(after) => after,
+        Requeue::OnChange => panic!("on change: {}", world.conditions()),
+    }
+}
+
+#[test]
+fn an_idle_resource_writes_nothing_and_reads_the_list() {
+    let mut world = World::running(|_| ());
+    world.sleep(secs(300));
+    world.looks.unobserved_for = secs(29);
+    for _ in 0..20 {
+        world.step();
+        world.sleep(secs(30));
+    }
+    assert_eq!((world.status_writes, world.steps.len(), world.said.len()), (0, 0, 0));
+    assert!(world.asked.iter().all(|q| matches!(q, Question::Access { .. } | Question::Machine { .. })), "{:?}", world.asked);
+}
+
+#[test]
+fn what_waits_writes_nothing_either() {
+    let mut world = World::running(|_| ());
+    world.edit(|s| (s.machine_type, s.resize_policy) = ("A5000".to_owned(), ResizePolicy::WhenStopped));
+    world.step();
+    world.forget_log();
+    for _ in 0..10 {
+        world.sleep(secs(30));
+        world.step();
+    }
+    assert_eq!((world.status_writes, world.steps.len(), world.said.len()), (0, 0, 0));
+}
+
+#[test]
+fn the_idle_keep_their_conditions_while_the_api_is_down() {
+    let mut world = World::running(|_| ());
+    world.looks.down = Some(api_down());
+    world.annotate("example.com/note", "1");
+    for _ in 0..5 {
+        world.step();
+        world.sleep(secs(10));
+    }
+    assert_eq!((world.status_writes, world.conditions().as_str()), (0, "Ready=True/Running Synced=True/Synced"));
+}
+
+#[test]
+fn an_idle_resource_wakes_when_its_conditions_would_stop_being_believed() {
+    let mut world = World::running(|_| ());
+    world.sleep(secs(300));
+    world.looks.unobserved_for = secs(30);
+    let wait = after(&mut world);
+    assert!((secs(570)..=secs(630)).contains(&wait), "{wait:?}");
+}
+
+#[test]
+fn unread_for_ten_minutes_it_is_not_observed_and_stays_so_until_it_is_seen() {
+    let mut world = World::running(|_| ());
+    world.sleep(secs(1000));
+    world.looks.unobserved_for = secs(700);
+    world.looks.down = Some(api_down());
+    world.step();
+    assert!(world.conditions().starts_with("Ready=Unknown/NotObserved Synced=Unknown/NotObserved"), "{}", world.conditions());
+    let writes = world.status_writes;
+    for _ in 0..10 {
+        world.looks.unobserved_for += secs(30);
+        world.sleep(secs(30));
+        world.step();
+    }
+    assert_eq!(world.status_writes, writes, "{}", world.conditions());
+    world.looks.down = None;
+    world.looks.unobserved_for = secs(1);
+    world.run();
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+}
+
+#[test]
+fn what_has_something_to_do_says_that_the_api_is_down() {
+    let mut world = World::running(|_| ());
+    world.looks.unobserved_for = secs(30);
+    world.looks.down = Some(api_down());
+    world.edit(|s| s.machine_type = "C5".to_owned());
+    world.step();
+    assert!(world.conditions().contains("Reconciling=True/ApiUnavailable"), "{}", world.conditions());
+    world.run_for(secs(100));
+    assert_eq!(world.said("ApiUnavailable"), 1);
+}
+
+#[test]
+fn looks_that_fail_back_off_though_others_succeed() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::Create);
+    world.crash();
+    world.looks.down = Some(api_down());
+    let waits: Vec<u64> = (0..5).map(|_| after(&mut world).as_secs()).collect();
+    assert!(waits.windows(2).all(|w| w[0] < w[1]), "{waits:?}");
+    world.looks.down = None;
+    world.step();
+    assert_eq!(world.memory.failed_looks, 0);
+}
+
+#[test]
+fn a_retry_after_of_nothing_is_no_invitation_to_hammer() {
+    let mut world = World::new(|_| ());
+    world.step();
+    let Error::Rejected { route, code, message, from_api, .. } = rejected(429, "slow down") else { panic!() };
+    for (asked, least, most) in [(0, 1, 2), (90, 90, 90)] {
+        world.memory.failed_looks = 0;
+        world.looks.down = Some(Error::Rejected {
+            route,
+            status: 429,
+            code: code.clone(),
+            message: message.clone(),
+            from_api,
+            retry_after: Some(secs(asked)),
+        });
+        let wait = after(&mut world);
+        assert!((secs(least)..=secs(most)).contains(&wait), "{wait:?}");
+    }
+    assert!(world.conditions().contains("RateLimited"), "{}", world.conditions());
+}
+
+#[test]
+fn what_was_asked_about_is_looked_at_now() {
+    let mut world = World::running(|_| ());
+    world.annotate(RECONCILE_REQUESTED, "now");
+    let began = world.now;
+    world.step();
+    assert!(world.asked.iter().any(|q| matches!(q, Question::Machine { begun_after, .. } if *begun_after >= began)));
+    assert_eq!(world.status().handled_reconcile_at.as_deref(), Some("now"));
+    world.forget_log();
+    world.step();
+    assert_eq!(world.status_writes, 0);
+}
+
+#[test]
+fn events_come_with_the_status_that_tells_them() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::Create);
+    world.run_until(StepKind::Annotate);
+    world.run();
+    assert_eq!(world.said("Started"), 1);
+    let mut world = World::running(|_| ());
+    world.object.metadata.annotations = None;
+    world.cloud.machines[0].state = crate::paperspace::types::MachineState::Off;
+    world.run();
+    assert_eq!((world.said("Stopped"), world.count(StepKind::Annotate)), (1, 1));
+}
+
+#[test]
+fn a_managed_resource_gets_its_finalizer_back() {
+    let mut world = World::running(|_| ());
+    world.object.metadata.finalizers = None;
+    world.run();
+    assert_eq!(world.steps, [StepKind::AddFinalizer]);
+}
+
+#[test]
+fn duplicates_are_reported_once_and_cleared() {
+    let mut world = World::running(|_| ());
+    let mut twin = world.machine().clone();
+    twin.id = "pstwin".to_owned();
+    world.cloud.machines.push(twin);
+    for _ in 0..4 {
+        world.step();
+        world.sleep(secs(30));
+    }
+    assert_eq!((world.said("Duplicate"), world.steps.len()), (1, 0));
+    world.cloud.machines.pop();
+    world.step();
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+}
+
+#[test]
+fn transition_times_move_only_with_the_status() {
+    let mut world = World::running(|_| ());
+    let at = |w: &World| w.status().condition("Ready").unwrap().last_transition_time.clone();
+    let before = at(&world);
+    world.sleep(secs(100));
+    world.edit(|s| s.machine_name = Some("x".to_owned()));
+    world.run();
+    assert_eq!(at(&world), before);
+    assert_eq!(world.status().observed_generation, Some(2));
+}
+
+#[test]
+fn decide_is_a_function() {
+    let mut world = World::running(|_| ());
+    world.edit(|s| s.machine_name = Some("x".to_owned()));
+    let (memory, now, nonce) = (world.memory.clone(), world.now, world.decide().status);
+    world.memory = memory;
+    world.now = now;
+    assert_eq!(world.decide().status, nonce);
+}
+
+#[test]
+fn the_longer_of_two_clocks_counts() {
+    let at = |w: u64, m: u64| Moment { wall: wall(secs(w)), mono: secs(m) };
+    assert_eq!(at(10, 3).at_most_since(&at(0, 0)), secs(10), "a machine that slept");
+    assert_eq!(at(1, 8).at_most_since(&at(0, 0)), secs(8), "a wall clock that was set");
+    assert_eq!(at(0, 5).at_most_since(&at(9, 0)), secs(5), "set back");
+}
+
+#[test]
+fn a_crash_at_any_pass_of_a_life_leaves_one_machine_and_then_none() {
+    for n in 0..16 {
+        let mut world = World::new(|_| ());
+        for _ in 0..n {
+            if let Requeue::After(after) = world.pass().requeue {
+                world.sleep(after.min(secs(10)));
+            }
+        }
+        world.crash();
+        world.run();
+        assert_eq!((world.cloud.machines.len(), world.count(StepKind::Create)), (1, 1), "crash after {n}");
+        assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced", "crash after {n}");
+        world.delete();
+        world.run();
+        assert!(!world.exists && world.cloud.machines.is_empty(), "crash after {n}");
+    }
+}
+
+#[test]
+fn a_deletion_at_any_pass_of_a_life_leaves_nothing() {
+    for n in 0..16 {
+        let mut world = World::new(|_| ());
+        for _ in 0..n {
+            if let Requeue::After(after) = world.pass().requeue {
+                world.sleep(after.min(secs(10)));
+            }
+        }
+        world.delete();
+        world.run();
+        assert!(!world.exists && world.cloud.machines.is_empty(), "deleted after {n}: {:?}", world.steps);
+    }
+}
+
+#[test]
+fn a_conflict_at_any_pass_changes_nothing_in_the_end() {
+    for n in 0..12 {
+        let mut world = World::new(|_| ());
+        for _ in 0..n {
+            if let Requeue::After(after) = world.pass().requeue {
+                world.sleep(after);
+            }
+        }
+        world.conflicts = 1;
+        world.run();
+        assert_eq!((world.cloud.machines.len(), world.count(StepKind::Create)), (1, 1), "conflict after {n}");
+    }
+}
+
+#[test]
+fn every_step_has_its_word_and_only_requests_change_paperspace() {
+    let steps = [
+        (Step::Nothing, "nothing", false),
+        (Step::AddFinalizer, "add-finalizer", false),
+        (Step::RemoveFinalizer, "remove-finalizer", false),
+        (Step::Annotate { address: String::new() }, "annotate", false),
+        (Step::WriteAhead { id: String::new(), create: true }, "write-ahead", false),
+        (Step::Start { id: String::new() }, "start", true),
+        (Step::Stop { id: String::new() }, "stop", true),
+        (Step::ReleaseIp { ip: String::new() }, "release-ip", true),
+        (Step::Delete { id: String::new() }, "delete", true),
+    ];
+    for (step, word, mutates) in steps {
+        assert_eq!((step.kind().as_str(), step.mutates_paperspace()), (word, mutates));
+        assert_eq!(step.exactly_once(), None);
+    }
+}

@@ -1,0 +1,112 @@
+//! What the real API server makes of the resource definition, of `deploy/` and of the operator's rights.
+
+use serde_json::json;
+
+use super::harness::{ControlPlane, Test, block_on};
+use super::on_server;
+
+#[test]
+fn the_server_accepts_and_refuses_what_the_table_says() {
+    let plane = ControlPlane::shared();
+    let namespace = format!("crd-table-{}", std::process::id());
+    plane.kubectl(&["create", "namespace", &namespace]);
+    let differences = block_on(on_server::differences(plane.client(), &namespace));
+    assert!(differences.is_empty(), "{} cases:\n{}", differences.len(), differences.join("\n"));
+}
+
+#[test]
+fn applying_the_same_again_changes_nothing() {
+    let t = Test::new("apply-twice");
+    let manifest = t.machine("a", json!({"publicIp": {"type": "Dynamic"}, "autoSnapshot": {"frequency": "Daily"}}));
+    t.apply(&manifest);
+    t.wait_ready("a");
+    t.idle(2);
+    let version = || {
+        let metadata = t.get("a").unwrap()["metadata"].take();
+        (metadata["generation"].clone(), metadata["resourceVersion"].clone())
+    };
+    let before = version();
+    assert!(t.apply(&manifest).contains("unchanged"));
+    assert_eq!(version(), before, "client-side");
+
+    let server_side: [&[&str]; 2] = [&["--server-side", "--force-conflicts"], &["--server-side"]];
+    t.try_apply(&manifest, server_side[0]).unwrap();
+    let before = version();
+    assert_eq!(before.0, json!(1), "server-side, the first time: another owner of the fields, nothing else");
+    t.try_apply(&manifest, server_side[1]).unwrap();
+    assert_eq!(version(), before, "server-side");
+    t.idle(2);
+    assert_eq!(version(), before, "and the operator does not mind");
+    assert_eq!(t.sim.writes(), json!({"POST /machines": 1}));
+    t.end();
+}
+
+#[test]
+fn kubectl_explains_the_resource() {
+    let plane = ControlPlane::alone("explain");
+    plane.kubectl(&["apply", "--validate=false", "-k", "deploy/crd"]);
+    plane.kubectl(&["wait", "--for=condition=Established", "crd/paperspacemachines.paperspace-operator.dev", "--timeout=60s"]);
+    let explained = super::harness::wait_for("the schema is published", super::harness::PATIENCE, || {
+        plane.try_kubectl(&["explain", "psm.spec"]).ok().filter(|text| text.contains("machineType"))
+    });
+    println!("{explained}");
+    for words in ["machineType\t<string> -required-", "diskSizeGB\t<integer> -required-", "Paperspace", "powerState\t<string>"] {
+        assert!(explained.contains(words), "{words:?} is missing in\n{explained}");
+    }
+    for path in ["psm.spec.autoShutdown.timeoutHours", "psm.status.conditions", "psm.spec.adopt"] {
+        assert!(plane.kubectl(&["explain", path]).contains("DESCRIPTION"), "{path}");
+    }
+    plane.stop();
+}
+
+#[test]
+fn deploy_is_accepted_by_the_server() {
+    let plane = ControlPlane::shared();
+    // The definition is checked by the server alone: this kubectl asks the older of the two servers for the schema of definitions.
+    for directory in ["deploy/", "deploy/crd"] {
+        plane.kubectl(&["apply", "--dry-run=server", "--validate=false", "-k", directory]);
+    }
+    let said = plane.kubectl(&["apply", "--dry-run=server", "-k", "deploy/operator"]);
+    assert!(said.lines().all(|line| line.contains("unchanged")), "applied twice, it changes nothing:\n{said}");
+}
+
+#[test]
+fn the_operator_has_the_rights_that_it_needs_and_no_others() {
+    let plane = ControlPlane::shared();
+    let may = |verb: &str, what: &str| {
+        let who = "--as=system:serviceaccount:paperspace-operator:paperspace-operator";
+        plane.try_kubectl(&["auth", "can-i", verb, what, who, "-n", "default"]).is_ok()
+    };
+    let machines = "paperspacemachines.paperspace-operator.dev";
+    let definitions = "customresourcedefinitions.apiextensions.k8s.io";
+    let ours = format!("{definitions}/{machines}");
+    for (verb, what) in [("patch", machines), ("watch", machines), ("list", "secrets"), ("create", "events.events.k8s.io"), ("get", &ours)]
+    {
+        assert!(may(verb, what), "it must be allowed to {verb} {what}");
+    }
+    let forbidden = [
+        ("delete", machines),
+        ("create", machines),
+        ("deletecollection", machines),
+        ("update", &ours),
+        ("patch", &ours),
+        ("delete", &ours),
+        ("create", definitions),
+        ("list", definitions),
+        ("create", "secrets"),
+        ("update", "secrets"),
+        ("patch", "secrets"),
+        ("delete", "secrets"),
+        ("get", "configmaps"),
+        ("get", "pods"),
+        ("create", "pods"),
+        ("create", "serviceaccounts/token"),
+        ("impersonate", "users"),
+        ("patch", "namespaces"),
+        ("create", "clusterrolebindings.rbac.authorization.k8s.io"),
+        ("bind", "clusterroles.rbac.authorization.k8s.io"),
+    ];
+    for (verb, what) in forbidden {
+        assert!(!may(verb, what), "it must not be allowed to {verb} {what}");
+    }
+}
