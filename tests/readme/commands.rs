@@ -209,8 +209,10 @@ impl World {
         let restarts = truth["events"].as_array().unwrap().iter().filter(|event| event["name"] == "restart").count();
         assert_eq!(restarts, 1, "the annotation was set once");
         assert!(self.operator.is_none(), "the operator's Deployment is still there");
-        let left = self.run("kubectl get namespaces,clusterroles,clusterrolebindings,crds -o name | grep paperspace- || true");
-        assert!(!left.contains(NAMESPACE), "{left}");
+        let left = self.run("kubectl get namespaces,clusterroles,clusterrolebindings,crds -o name");
+        let left: Vec<&str> =
+            left.lines().filter(|name| name.contains("/paperspace-operator") || name.contains("/paperspacemachines.")).collect();
+        assert!(left.is_empty(), "{left:?}");
     }
 }
 
