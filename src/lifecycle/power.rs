@@ -200,12 +200,13 @@ pub(super) fn unfinished(events: &[MachineEvent]) -> Option<&MachineEvent> {
 
 /// How many starts in a row ended with the machine off, and when the last one ended. 0 is a machine that was only created. Nothing, if
 /// the last thing that happened to its power was a stop, or if it was seen up since its last start.
-fn falls(events: &[MachineEvent], seen_up: Option<Timestamp>) -> Option<(u32, &MachineEvent)> {
+pub(super) fn falls(events: &[MachineEvent], seen_up: Option<Timestamp>) -> Option<(u32, &MachineEvent)> {
     let power = |e: &&MachineEvent| matches!(e.name.as_str(), "create" | "start" | "restart" | "stop" | "vm-shutdown-force" | "vm-upgrade");
     let ups: Vec<&MachineEvent> =
         events.iter().filter(power).take_while(|e| matches!(e.name.as_str(), "create" | "start" | "restart")).collect();
     let last = ups.first()?;
-    if seen_up.is_some_and(|up| up > last.dt_created) {
+    // The status keeps whole seconds.
+    if seen_up.is_some_and(|up| up.as_second() >= last.dt_created.as_second()) {
         return None;
     }
     let starts = ups.iter().filter(|e| e.name != "create").count();

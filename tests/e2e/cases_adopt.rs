@@ -34,7 +34,6 @@ fn an_adopted_machine_is_held_until_the_spec_equals_it_then_owned_and_kept_on_de
     t.wait_gone("a");
     t.wait_event("a", "Retained");
     t.stays(&id);
-    t.idle(2);
     assert_eq!(t.sim.calls("DELETE /machines/{id}") + t.sim.calls("POST /machines"), 0);
     t.end();
 }

@@ -15,7 +15,6 @@ fn with_retain_the_machine_stays() {
     t.delete("a");
     t.wait_gone("a");
     assert!(t.wait_event("a", "Retained")[0].contains(&id));
-    t.idle(2);
     assert_eq!((t.sim.calls(DELETE), &t.sim.machine(&id)["state"]), (0, &json!("ready")));
     t.stays(&id);
     t.end();

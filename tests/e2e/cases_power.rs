@@ -58,7 +58,8 @@ fn a_restart_happens_once_for_each_value_of_the_annotation() {
     ask("one");
     t.idle(3);
     assert_eq!(t.sim.calls(RESTART), 1, "the same value again");
-    t.operator.restart();
+    t.operator.kill9();
+    t.operator.start();
     t.idle(3);
     assert_eq!(t.sim.calls(RESTART), 1, "the operator anew");
     ask("two");

@@ -17,7 +17,6 @@ fn observe_writes_nothing_and_leaves_the_machine_alone() {
     t.wait_until("a", "its status follows", |a| a["status"]["state"] == "off");
     t.idle(3);
     t.kubectl(&["delete", "psm", "a", "--timeout=30s"]);
-    t.idle(3);
     assert_eq!(t.sim.writes(), json!({}));
     assert_eq!(t.sim.machine(&id)["name"], "theirs");
     t.stays(&id);

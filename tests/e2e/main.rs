@@ -8,8 +8,10 @@ mod cases_change;
 mod cases_create;
 mod cases_delete;
 mod cases_drift;
+mod cases_faults;
 mod cases_power;
 mod cases_restraint;
+mod cases_scale;
 mod cases_server;
 mod harness;
 

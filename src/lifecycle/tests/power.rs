@@ -27,6 +27,19 @@ fn a_machine_that_shut_itself_down_is_started_at_once() {
 }
 
 #[test]
+fn that_it_was_up_is_not_forgotten_where_its_start_took_less_than_a_second() {
+    let mut world = World::running(|_| ());
+    let up = world.status().started_at.unwrap().0;
+    for event in world.cloud.events.values_mut().flatten() {
+        event.dt_created = up + jiff::SignedDuration::from_millis(400);
+    }
+    world.machine().state = MachineState::Off;
+    let began = world.now;
+    world.run_until(StepKind::Start);
+    assert!(world.now - began < secs(2), "{:?}", world.now - began);
+}
+
+#[test]
 fn stopped_stops_it_once() {
     let mut world = World::running(|_| ());
     world.edit(|s| s.power_state = PowerState::Stopped);

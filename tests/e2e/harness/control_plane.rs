@@ -34,7 +34,8 @@ pub(crate) fn work_dir() -> &'static Path {
             [ -e "$2/failed" ] || rm -rf "$2"
         "#;
         fs::create_dir_all(dir.join("cases")).expect("a directory for the cases");
-        Command::new("sh")
+        #[expect(clippy::zombie_processes, reason = "it outlives this process")]
+        let _reaper = Command::new("sh")
             .args(["-c", reaper, "reaper", &std::process::id().to_string()])
             .arg(&dir)
             .arg(format!("{ROOT}/tests/control-plane/down"))
@@ -64,6 +65,7 @@ impl ControlPlane {
     }
 
     /// Another one, with `deploy/` in it, for a case that would disturb others.
+    #[allow(dead_code, reason = "for cases to come")]
     pub(crate) fn own(name: &str) -> Self {
         let plane = Self::start(name, &[]);
         plane.install();

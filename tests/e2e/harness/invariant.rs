@@ -23,7 +23,9 @@ impl Test {
             let (id, name) = (machine["id"].as_str().unwrap(), machine["name"].as_str().unwrap());
             let belongs = |r: &&Value| r["status"]["machineId"] == id || name.ends_with(&format!("-{}", mark(r)));
             let owners: Vec<&str> = resources.iter().filter(belongs).map(|r| r["metadata"]["name"].as_str().unwrap()).collect();
-            owners.iter().for_each(|owner| *count.entry(owner).or_default() += 1);
+            for owner in &owners {
+                *count.entry(owner).or_default() += 1;
+            }
             match (owners.len(), stays.iter().any(|stays| stays == id)) {
                 (1, false) | (0, true) => {}
                 (0, false) => wrong.push(format!("machine {id} ({name}) belongs to no resource")),

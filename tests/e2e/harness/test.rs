@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -48,6 +49,7 @@ pub(crate) struct Test {
     pub(crate) operator: Operator,
     pub(super) client: kube::Client,
     pub(super) stays: Mutex<Vec<String>>,
+    began: Instant,
     ended: bool,
     _slot: Slot,
 }
@@ -62,6 +64,7 @@ impl Test {
     pub(crate) fn with(name: &str, setup: Setup) -> Self {
         let slot = Slot::wait();
         let plane = setup.plane.unwrap_or_else(ControlPlane::shared);
+        let began = Instant::now();
         // A cluster that is used again has the namespaces of the last run.
         let namespace = format!("{name}-{}", std::process::id());
         plane.kubectl(&["create", "namespace", &namespace]);
@@ -84,7 +87,7 @@ impl Test {
         if !setup.stopped {
             operator.start();
         }
-        Self { plane, namespace, sim, operator, client: plane.client(), stays: Mutex::default(), ended: false, _slot: slot }
+        Self { plane, namespace, sim, operator, client: plane.client(), stays: Mutex::default(), began, ended: false, _slot: slot }
     }
 
     /// The case has seen what it wanted: the invariant holds, and the operator ends in order.
@@ -98,6 +101,7 @@ impl Test {
             self.operator.stop();
         }
         assert!(!self.operator.log().contains("panicked at"), "the operator panicked");
+        println!("{}: {:.1} s", self.namespace, self.began.elapsed().as_secs_f64());
         self.ended = true;
     }
 
@@ -106,7 +110,8 @@ impl Test {
         self.stays.lock().unwrap().push(id.to_owned());
     }
 
-    /// Waits until the operator has listed the machines `looks` times more: time enough for anything that it wanted to do.
+    /// Waits until the operator has listed the machines `looks` times more: time enough for anything that it wanted to do. It lists only
+    /// while there are resources.
     #[track_caller]
     pub(crate) fn idle(&self, looks: u64) {
         let lists = || self.sim.calls("GET /machines");
