@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
+use crate::crd;
 use crate::crd::conditions::Because;
 use crate::crd::reason::Reason;
-use crate::crd::{self};
 
+use super::names;
 use super::observe::{Access, KeySource, Question};
 use super::pass::{End, Flow, Pass};
 
@@ -73,9 +74,11 @@ impl Pass<'_> {
 
     fn judge(&self, team: &str, admin: bool) -> Result<String, Because> {
         let endpoint = &self.o.settings.endpoint;
-        // An attempt knows its team too, should the account have been lost.
-        let attempt = self.status.creation.as_ref().map(|c| self.account(&c.account));
-        let known = self.status.account.clone().or(attempt);
+        // An attempt and the machine's address know the team too, should the account have been lost.
+        let attempt = self.status.creation.as_ref().map(|c| c.account.as_str());
+        let address = self.annotation(crd::ADDRESS_OF_MACHINE).and_then(names::parse_address).filter(|a| a.2 == self.mark.as_str());
+        let team_of = attempt.or(address.map(|(team, _, _)| team));
+        let known = self.status.account.clone().or_else(|| team_of.map(|team| self.account(team)));
         if let Some(account) = known.filter(|a| a.team != team || a.endpoint != *endpoint) {
             return Err(Because::new(
                 Reason::AccountMismatch,

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use crate::crd::conditions::Because;
 use crate::crd::reason::Reason;
-use crate::crd::{Applied, Creation, CreationOutcome, PublicIpKind, ReclaimPolicy, status::time};
+use crate::crd::{Applied, Creation, CreationOutcome, PaperspaceMachineSpec, PublicIpKind, ReclaimPolicy, status::time};
 use crate::paperspace::types::Machine;
 
+use super::attached;
 use super::backoff;
-use super::change;
 use super::desired;
 use super::memory::{Reply, SeenAttempt};
 use super::names::Mark;
@@ -116,22 +116,26 @@ fn begin(p: &mut Pass, team: &str, last: Option<&Creation>) -> End {
         return bind_found(p, creation, oldest);
     }
     // The address of an earlier machine: the new one gets its own.
-    if let Err(end) = change::release_address(p) {
+    if let Err(end) = attached::release_address(p) {
         return end;
     }
-    let spec = p.spec();
     p.status.creation = Some(creation);
     p.status.operation = None;
-    p.status.applied = Some(Applied {
-        startup_script_id: spec.startup_script.as_ref().map(|s| s.script_id.clone()),
-        static_ip_requested: spec.public_ip.as_ref().is_some_and(|ip| ip.kind == PublicIpKind::Static),
-        retain_ip: spec.public_ip.as_ref().is_some_and(|ip| ip.reclaim_policy == Some(ReclaimPolicy::Retain)),
-        ..Applied::default()
-    });
+    p.status.applied = Some(applied_by_creation(p.spec()));
     p.ready = Because::new(Reason::Creating, "Asking Paperspace for the machine");
     p.synced = p.ready.clone();
     p.again(Duration::ZERO);
     p.end(Step::WriteAhead { id: p.o.nonce.to_owned(), create: true })
+}
+
+/// What the request that creates the machine says of things that cannot be read back.
+fn applied_by_creation(spec: &PaperspaceMachineSpec) -> Applied {
+    Applied {
+        startup_script_id: spec.startup_script.as_ref().map(|s| s.script_id.clone()),
+        static_ip_requested: spec.public_ip.as_ref().is_some_and(|ip| ip.kind == PublicIpKind::Static),
+        retain_ip: spec.public_ip.as_ref().is_some_and(|ip| ip.reclaim_policy == Some(ReclaimPolicy::Retain)),
+        ..Applied::default()
+    }
 }
 
 /// An attempt whose outcome is not in the status yet.
@@ -144,6 +148,13 @@ fn open(p: &mut Pass, creation: &Creation) -> End {
     let may_send =
         p.memory.write_ahead.as_ref().is_some_and(|w| w.id == creation.id && p.o.now.at_most_since(&w.sent) < p.o.settings.fence());
     let body = desired::creation(p.object(), p.o.settings.cluster_id.as_deref()).filter(|_| may_send && !p.read_only());
+    let applied = applied_by_creation(p.spec());
+    if body.is_some() && p.status.applied.clone().unwrap_or_default() != applied {
+        // The spec has changed since: what the request will say is written down before it is sent.
+        p.status.applied = Some(applied);
+        p.again(Duration::ZERO);
+        return p.end(Step::Nothing);
+    }
     if let Some(body) = body {
         p.normal("Creating", format!("creating a {} in {} named {}", body.machine_type, body.region, body.name));
         p.ready = Because::new(Reason::Creating, "Paperspace was asked for the machine");

@@ -13,7 +13,7 @@ use super::decide::deletion_policy;
 use super::observe::KeySource;
 use super::pass::{End, Flow, Pass};
 use super::step::Step;
-use super::{change, create, destroy};
+use super::{attached, create, destroy};
 
 /// The deletion of one resource.
 pub(super) fn decide(p: &mut Pass) -> End {
@@ -50,7 +50,7 @@ fn run(p: &mut Pass) -> Flow<std::convert::Infallible> {
     }
     destroy::proved_gone(p, &known.gone)?;
     if !known.taken_over {
-        change::release_address(p)?;
+        attached::release_address(p)?;
     }
     if let Err(unusable) = p.try_key(key, true)? {
         return Err(p.no_access(unusable));

@@ -7,10 +7,11 @@ use crate::crd::reason::Reason;
 use crate::crd::{ADDRESS_OF_MACHINE, Hardware, RECONCILE_REQUESTED, status::time};
 use crate::paperspace::types::{Machine, MachineState, PublicIpType};
 
+use super::looks::not_observed;
 use super::names::{self, Mark};
-use super::pass::{End, Flow, Pass, not_observed};
+use super::pass::{End, Flow, Pass};
 use super::step::Step;
-use super::{change, create, diff, power, restart, vanish};
+use super::{attached, change, create, diff, power, resize, restart, vanish};
 
 /// A bound machine.
 pub(super) fn decide(p: &mut Pass, id: &str, team: &str) -> End {
@@ -53,9 +54,9 @@ fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
     report_duplicates(p, id);
     if !p.read_only() {
         change::in_place(p, machine, &differences)?;
-        change::scripts(p, id)?;
-        change::addresses(p, machine)?;
-        change::resize(p, machine, &differences)?;
+        attached::scripts(p, id)?;
+        attached::addresses(p, machine)?;
+        resize::resize(p, machine, &differences)?;
         restart::decide(p, machine)?;
         power::decide(p, machine)?;
     }

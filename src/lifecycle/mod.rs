@@ -30,6 +30,7 @@
 
 mod account;
 mod adopt;
+mod attached;
 pub mod backoff;
 mod change;
 mod create;
@@ -39,11 +40,13 @@ pub mod desired;
 mod destroy;
 pub mod diff;
 mod exists;
+mod looks;
 pub mod memory;
 pub mod names;
 pub mod observe;
 mod pass;
 mod power;
+mod resize;
 mod restart;
 pub mod step;
 #[cfg(test)]

@@ -4,20 +4,17 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::crd::conditions::{self, Because, READY, SYNCED, Summary};
+use crate::crd::conditions::{self, Because, Summary};
 use crate::crd::reason::{Progress, Reason};
 use crate::crd::{Applied, FINALIZER, ManagementPolicy, PaperspaceMachine, PaperspaceMachineSpec, PaperspaceMachineStatus};
-use crate::paperspace::types::{Machine, MachineEvent};
 
 use super::backoff;
 use super::desired;
-use super::memory::{Evidence, Memory};
+use super::looks::trouble_with;
+use super::memory::Memory;
 use super::names::Mark;
-use super::observe::{Answer, ListView, Observation, Question};
+use super::observe::{Observation, Question};
 use super::step::{Decision, Event, Next, Requeue, Step, StepKind};
-
-/// How old the last sight of a machine may be before its conditions stop being believed.
-const NOT_OBSERVED_AFTER: Duration = Duration::from_mins(10);
 
 /// A part of the decision: a value to go on with, or the end of the pass.
 pub(super) type Flow<T> = Result<T, Next>;
@@ -124,35 +121,6 @@ impl<'a> Pass<'a> {
             && self.annotation(crate::crd::ADDRESS_OF_MACHINE).is_none()
     }
 
-    /// Whether the object was as it should be at this generation when last written, and nobody asked for anything since.
-    pub(super) fn is_idle(&self) -> bool {
-        let Some(old) = self.old() else { return false };
-        let is_true = |kind| old.condition(kind).is_some_and(|c| c.status == "True" && c.observed_generation == self.generation());
-        let handled = |annotation, handled: &Option<String>| self.annotation(annotation).is_none_or(|a| Some(a) == handled.as_deref());
-        self.object().metadata.deletion_timestamp.is_none()
-            && is_true(READY)
-            && is_true(SYNCED)
-            && handled(crate::crd::RESTART_REQUESTED, &old.handled_restart_at)
-            && handled(crate::crd::RECONCILE_REQUESTED, &old.handled_reconcile_at)
-    }
-
-    /// For how long the account may go unread before old conditions mean nothing: ten minutes, spread over one more.
-    fn believed_for(&self) -> Duration {
-        NOT_OBSERVED_AFTER + Duration::from_mins(1).mul_f64(backoff::fraction(self.uid()))
-    }
-
-    /// Whether the account has not been read for so long that old conditions mean nothing.
-    pub(super) fn unseen_too_long(&self) -> bool {
-        self.o.unobserved_for >= self.believed_for()
-    }
-
-    /// When conditions would stop being believed if nothing were read from now on: what has nothing else to wait for looks again then.
-    pub(super) fn again_before_unseen(&mut self) {
-        if self.again.is_none() {
-            self.again(self.believed_for().saturating_sub(self.o.unobserved_for).max(Duration::from_mins(1)));
-        }
-    }
-
     pub(super) fn normal(&mut self, reason: &'static str, note: impl Into<String>) {
         self.events.push(Event { warning: false, reason, note: note.into() });
     }
@@ -246,7 +214,9 @@ impl<'a> Pass<'a> {
     /// A warning for each reason that a person has to know of, when it is new.
     fn announce(&mut self, summary: &Summary) {
         let old: Vec<&Condition> = self.old().map(|s| s.conditions.iter().collect()).unwrap_or_default();
-        let known = |reason: Reason| old.iter().any(|c| c.reason == reason.as_str());
+        // A deletion makes a new generation, and old news urgent.
+        let stale = |c: &Condition| self.object().metadata.deletion_timestamp.is_some() && c.observed_generation != self.generation();
+        let known = |reason: Reason| old.iter().any(|c| c.reason == reason.as_str() && !stale(c));
         let mut told: Vec<Event> = Vec::new();
         for because in [&summary.ready, &summary.synced].into_iter().chain(&summary.held) {
             let worth = because.progress == Progress::Stuck
@@ -259,110 +229,6 @@ impl<'a> Pass<'a> {
             }
         }
         self.events.append(&mut told);
-    }
-
-    /// A read that failed. What has nothing pending keeps its conditions until it has not been seen for ten minutes.
-    pub(super) fn look_failed(&mut self, error: &crate::paperspace::Error) -> End {
-        self.memory.failed_looks = self.memory.failed_looks.saturating_add(1);
-        let after = backoff::after_failures(self.memory.failed_looks, self.uid()).max(error.retry_after().unwrap_or_default());
-        self.again(after);
-        match (error.is_unauthorized(), self.is_idle(), self.was_not_observed()) {
-            (false, true, _) if self.unseen_too_long() => self.wait(not_observed(), None),
-            (false, true, _) | (false, _, true) => self.end_quietly(Step::Nothing),
-            _ => self.wait(trouble_with(error), None),
-        }
-    }
-
-    /// Whether the object was idle until it was not observed any more.
-    fn was_not_observed(&self) -> bool {
-        let ready = self.old().and_then(|old| old.condition(READY));
-        self.object().metadata.deletion_timestamp.is_none()
-            && ready.is_some_and(|c| c.reason == Reason::NotObserved.as_str() && c.observed_generation == self.generation())
-    }
-
-    /// A complete list begun after this moment.
-    pub(super) fn list(&mut self, begun_after: Duration) -> Flow<&'a ListView> {
-        match &self.o.facts.list {
-            Some(Ok(list)) if list.began >= begun_after => Ok(list),
-            Some(Err(error)) => Err(self.look_failed(error)),
-            _ => Err(self.ask(Question::List { begun_after })),
-        }
-    }
-
-    /// A list that is fresh for a decision of this pass, and begun after the moment given.
-    pub(super) fn fresh_list(&mut self, and_after: Duration) -> Flow<&'a ListView> {
-        self.list(self.o.began.mono.saturating_sub(Duration::from_secs(5)).max(and_after))
-    }
-
-    /// Two complete lists, both begun after `since`, that lacked what `present` looks for. `Some` is what was found instead.
-    pub(super) fn absent_from_two_lists(
-        &mut self,
-        key: &str,
-        since: Duration,
-        present: impl Fn(&Machine) -> bool,
-    ) -> Flow<Option<&'a Machine>> {
-        let evidence = match self.memory.evidence.take() {
-            Some(e) if e.key == key && e.since == since => e,
-            _ => Evidence { key: key.to_owned(), since, lists: Vec::new() },
-        };
-        // "After" is strict: a list that began in the same instant may have been answered before.
-        let begun_after = evidence.lists.last().copied().unwrap_or(since) + Duration::from_nanos(1);
-        self.memory.evidence = Some(evidence);
-        if self.memory.evidence.as_ref().is_some_and(|e| e.lists.len() >= 2) {
-            return Ok(None);
-        }
-        let list = self.list(begun_after)?;
-        if let Some(found) = list.machines.iter().find(|m| present(m)) {
-            self.memory.evidence = None;
-            return Ok(Some(found));
-        }
-        if let Some(evidence) = &mut self.memory.evidence {
-            evidence.lists.push(list.began);
-            if evidence.lists.len() >= 2 {
-                return Ok(None);
-            }
-        }
-        Err(self.ask(Question::List { begun_after: list.began + Duration::from_nanos(1) }))
-    }
-
-    /// The machine, looked at after this moment and after this process last changed it. `None` is the API's own 404.
-    pub(super) fn machine(&mut self, id: &str, begun_after: Duration) -> Flow<Option<&'a Machine>> {
-        let begun_after = begun_after.max(self.memory.mutated.unwrap_or_default());
-        let answer = self.o.facts.machines.get(id);
-        self.looked(id, begun_after, answer, |id| Question::Machine { id, begun_after })
-    }
-
-    /// The machine by a direct GET begun after this moment.
-    pub(super) fn direct(&mut self, id: &str, begun_after: Duration) -> Flow<Option<&'a Machine>> {
-        let answer = self.o.facts.direct.get(id);
-        self.looked(id, begun_after, answer, |id| Question::Direct { id, begun_after })
-    }
-
-    fn looked(
-        &mut self,
-        id: &str,
-        begun_after: Duration,
-        answer: Option<&'a Answer<super::observe::MachineLook>>,
-        question: impl Fn(String) -> Question,
-    ) -> Flow<Option<&'a Machine>> {
-        match answer {
-            Some(Ok(look)) if look.began >= begun_after => {
-                self.look = Some((id.to_owned(), look.began));
-                // Whether deleted machines are still shown is not known; one that is shown as deleted is as good as not found.
-                Ok(look.machine.as_ref().filter(|m| m.dt_deleted.is_none()))
-            }
-            Some(Err(error)) => Err(self.look_failed(error)),
-            _ => Err(self.ask(question(id.to_owned()))),
-        }
-    }
-
-    /// The machine's newest events, newest first.
-    pub(super) fn machine_events(&mut self, id: &str) -> Flow<&'a [MachineEvent]> {
-        match self.o.facts.events.get(id) {
-            Some(Ok(events)) => Ok(events),
-            Some(Err(error)) => Err(self.look_failed(error)),
-            None => Err(self.ask(Question::Events { id: id.to_owned() })),
-        }
     }
 
     /// Whether a step of this kind may be tried: if it failed, not before its back-off is over. Otherwise why not, and for how long.
@@ -391,24 +257,4 @@ impl<'a> Pass<'a> {
         let (count, at) = self.memory.sent.get(&kind)?;
         (*at + backoff::before_repeat(*count)).checked_sub(self.o.now.mono).filter(|left| !left.is_zero())
     }
-}
-
-/// The conditions' word for an error that passes.
-pub(super) fn trouble_with(error: &crate::paperspace::Error) -> Because {
-    use crate::paperspace::Error;
-    match error {
-        Error::Rejected { status: 401, .. } => Because::new(
-            Reason::CredentialsRejected,
-            "Paperspace does not accept the API key: put a valid one into the Secret (or the operator's key file)",
-        ),
-        Error::Rejected { status: 429, .. } => {
-            Because::new(Reason::RateLimited, format!("Paperspace asks to slow down; retrying. {error}"))
-        }
-        _ => Because::new(Reason::ApiUnavailable, format!("Paperspace's API does not answer as it should; retrying. {error}")),
-    }
-}
-
-/// The machine was not seen for ten minutes.
-pub(super) fn not_observed() -> Because {
-    Because::new(Reason::NotObserved, "Paperspace could not be read for ten minutes; what the machine does is not known")
 }

@@ -200,7 +200,7 @@ pub(super) fn unfinished(events: &[MachineEvent]) -> Option<&MachineEvent> {
 
 /// How many starts in a row ended with the machine off, and when the last one ended. 0 is a machine that was only created. Nothing, if
 /// the last thing that happened to its power was a stop, or if it was seen up since its last start.
-fn falls(events: &[MachineEvent], seen_up: Option<Timestamp>) -> Option<(u32, &MachineEvent)> {
+pub(super) fn falls(events: &[MachineEvent], seen_up: Option<Timestamp>) -> Option<(u32, &MachineEvent)> {
     let power = |e: &&MachineEvent| matches!(e.name.as_str(), "create" | "start" | "restart" | "stop" | "vm-shutdown-force" | "vm-upgrade");
     let ups: Vec<&MachineEvent> =
         events.iter().filter(power).take_while(|e| matches!(e.name.as_str(), "create" | "start" | "restart")).collect();

@@ -7,9 +7,13 @@ mod cases_adopt;
 mod cases_change;
 mod cases_create;
 mod cases_delete;
+mod cases_deletion;
 mod cases_drift;
+mod cases_faults;
+mod cases_keys;
 mod cases_power;
 mod cases_restraint;
+mod cases_scale;
 mod cases_server;
 mod harness;
 

@@ -75,6 +75,19 @@ fn an_attempt_knows_its_team_though_the_account_was_lost() {
 }
 
 #[test]
+fn the_address_of_the_machine_knows_the_team_though_the_status_was_wiped() {
+    let mut world = World::running(|_| ());
+    world.access.insert(KeySource::Own, open("te2"));
+    world.edit_status(|s| *s = crate::crd::PaperspaceMachineStatus::default());
+    world.run_for(secs(600));
+    assert_eq!((world.steps.len(), world.status().account), (0, None));
+    assert!(world.conditions().contains("AccountMismatch"), "{}", world.conditions());
+    world.access.insert(KeySource::Own, open("te1"));
+    world.run();
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+}
+
+#[test]
 fn living_resources_use_no_key_but_their_own() {
     let mut world = with(Access::Missing("no Secret".to_owned()));
     world.access.insert(KeySource::Operator, open("te1"));

@@ -2,7 +2,10 @@
 
 use super::cloud::{Fault, machine, wall};
 use super::world::{MARK, NAME, UID, World, secs};
-use crate::crd::{ADDRESS_OF_MACHINE, CreationOutcome, FINALIZER, ManagementPolicy, PowerState, RECONCILE_REQUESTED, RESTART_REQUESTED};
+use crate::crd::{
+    ADDRESS_OF_MACHINE, CreationOutcome, FINALIZER, ManagementPolicy, PowerState, PublicIpKind, PublicIpSpec, RECONCILE_REQUESTED,
+    RESTART_REQUESTED,
+};
 use crate::lifecycle::observe::Question;
 use crate::lifecycle::step::{Step, StepKind};
 
@@ -169,6 +172,17 @@ fn one_write_ahead_allows_one_request() {
     let decision = world.decide();
     assert_eq!(decision.step.kind(), StepKind::Create);
     assert_eq!(decision.memory.write_ahead, None, "whatever becomes of this pass");
+}
+
+#[test]
+fn what_is_asked_for_is_written_down_though_the_spec_changed_after_the_write_ahead() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::WriteAhead);
+    world.edit(|s| s.public_ip = Some(PublicIpSpec { kind: PublicIpKind::Static, reclaim_policy: None }));
+    world.fault(StepKind::Create, Fault::LoseReply);
+    world.run();
+    let address = world.machine().public_ip.clone();
+    assert_eq!((world.count(StepKind::Create), world.status().applied.unwrap().allocated_ip), (1, address));
 }
 
 #[test]

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use super::cloud::{Fault, machine, wall};
-use super::world::{MARK, NAME, World, api_down, open, secs};
-use crate::crd::{
-    ADDRESS_OF_MACHINE, DeletionPolicy, FINALIZER, ManagementPolicy, PaperspaceMachineStatus, PublicIpKind, PublicIpSpec, ReclaimPolicy,
-};
-use crate::lifecycle::observe::{Access, KeySource, Question};
+use super::world::{NAME, World, secs};
+use crate::crd::{ADDRESS_OF_MACHINE, DeletionPolicy, FINALIZER, PaperspaceMachineStatus, PublicIpKind, PublicIpSpec, ReclaimPolicy};
+use crate::lifecycle::observe::{KeySource, Question};
 use crate::lifecycle::step::StepKind;
 
 fn address(reclaim_policy: Option<ReclaimPolicy>) -> Option<PublicIpSpec> {
@@ -201,6 +199,29 @@ fn a_destruction_that_fails_after_it_was_accepted_is_repeated() {
 }
 
 #[test]
+fn a_machine_that_is_shown_as_deleted_is_waited_for_until_it_is_not_shown_any_more() {
+    let mut world = World::running(|_| ());
+    world.cloud.shows_deleted = true;
+    world.delete();
+    world.run_until(StepKind::Delete);
+    world.run_until(StepKind::RemoveFinalizer);
+    assert!(world.cloud.machines.is_empty(), "the finalizer went while GET still answered 200");
+}
+
+#[test]
+fn a_machine_that_is_shown_as_deleted_for_ever_holds_the_finalizer_for_the_settling_time_only() {
+    let mut world = World::running(|_| ());
+    world.cloud.shows_deleted = true;
+    world.delete();
+    world.run_until(StepKind::Delete);
+    world.cloud.keep_showing();
+    let asked = world.now;
+    world.run_until(StepKind::RemoveFinalizer);
+    assert!(world.now.saturating_sub(asked) >= secs(180));
+    assert_eq!(world.count(StepKind::Delete), 1);
+}
+
+#[test]
 fn a_lost_reply_of_the_destruction_does_no_harm() {
     let mut world = World::running(|_| ());
     world.fault(StepKind::Delete, Fault::LoseReply);
@@ -275,178 +296,6 @@ fn a_restored_object_goes_without_destroying() {
     world.delete();
     world.run();
     assert_eq!((world.exists, world.cloud.machines.len()), (false, 1));
-}
-
-#[test]
-fn retain_keeps_the_machine_and_names_it() {
-    let mut world = World::running(|s| s.deletion_policy = Some(DeletionPolicy::Retain));
-    let id = world.id();
-    world.delete();
-    world.run();
-    assert_eq!((world.exists, world.cloud.machines.len(), world.steps.clone()), (false, 1, vec![StepKind::RemoveFinalizer]));
-    assert!(world.said.iter().any(|e| e.reason == "Retained" && e.note.contains(&id)));
-}
-
-#[test]
-fn retain_waits_for_an_open_attempt_to_name_what_stays() {
-    let mut world = World::new(|s| s.deletion_policy = Some(DeletionPolicy::Retain));
-    world.fault(StepKind::Create, Fault::Late(secs(100)));
-    world.run_until(StepKind::Create);
-    world.delete();
-    world.run();
-    assert_eq!((world.exists, world.cloud.machines.len()), (false, 1));
-    let id = world.machine().id.clone();
-    assert!(world.said.iter().any(|e| e.reason == "Retained" && e.note.contains(&id)), "{:?}", world.said);
-}
-
-#[test]
-fn retain_without_any_key_lets_go_and_says_what_may_appear() {
-    let mut world = World::new(|s| s.deletion_policy = Some(DeletionPolicy::Retain));
-    world.fault(StepKind::Create, Fault::Drop);
-    world.run_until(StepKind::Create);
-    world.access.clear();
-    world.delete();
-    world.run();
-    assert!(!world.exists);
-    assert!(world.said.iter().any(|e| e.reason == "Retained" && e.note.contains(MARK)), "{:?}", world.said);
-}
-
-#[test]
-fn retain_waits_while_the_api_cannot_be_asked() {
-    for source in [KeySource::Own, KeySource::Remembered] {
-        let mut world = World::new(|s| s.deletion_policy = Some(DeletionPolicy::Retain));
-        world.fault(StepKind::Create, Fault::Drop);
-        world.run_until(StepKind::Create);
-        world.access.clear();
-        world.access.insert(source, Access::Unknown(api_down()));
-        world.delete();
-        world.run_for(secs(600));
-        assert!(world.exists, "{source:?}");
-        assert!(world.conditions().contains("ApiUnavailable"), "{}", world.conditions());
-        world.access.insert(source, open("te1"));
-        world.run();
-        assert!(!world.exists);
-    }
-}
-
-#[test]
-fn an_observing_resource_that_still_has_a_finalizer_destroys_nothing() {
-    let mut world = World::running(|_| ());
-    world.edit(|s| s.management_policy = ManagementPolicy::Observe);
-    world.delete();
-    world.run();
-    assert_eq!((world.exists, world.cloud.machines.len()), (false, 1));
-}
-
-#[test]
-fn the_key_last_seen_is_used_when_the_secret_went_first() {
-    let mut world = World::running(|_| ());
-    world.access = [(KeySource::Remembered, open("te1"))].into();
-    world.delete();
-    world.run();
-    assert!(!world.exists && world.cloud.machines.is_empty());
-    assert!(world.asked.contains(&Question::Access { key: KeySource::Remembered, reread: true }));
-}
-
-#[test]
-fn the_operators_key_is_used_if_it_opens_the_same_team() {
-    let mut world = World::running(|_| ());
-    world.access = [(KeySource::Operator, open("te1"))].into();
-    world.delete();
-    world.run();
-    assert!(!world.exists && world.cloud.machines.is_empty());
-    let mut world = World::running(|_| ());
-    world.access = [(KeySource::Operator, open("te2"))].into();
-    world.delete();
-    world.run_for(secs(400));
-    assert!(world.exists && world.cloud.machines.len() == 1);
-    let message = world.status().condition("Stalled").unwrap().message.clone();
-    assert!(message.contains("a key of team te1") && message.contains("Retain"), "{message}");
-    assert_eq!(world.said("CredentialsMissing"), 1);
-}
-
-#[test]
-fn a_key_of_another_team_sees_no_absence() {
-    let mut world = World::running(|_| ());
-    world.access.insert(KeySource::Own, open("te2"));
-    world.delete();
-    world.run_for(secs(900));
-    assert!(world.exists && world.cloud.machines.len() == 1);
-    assert!(world.conditions().contains("Stalled=True/AccountMismatch"), "{}", world.conditions());
-}
-
-#[test]
-fn an_api_that_is_down_holds_the_finalizer() {
-    let mut world = World::running(|_| ());
-    world.looks.down = Some(api_down());
-    world.delete();
-    world.run_for(secs(1200));
-    assert!(world.exists && world.conditions().contains("ApiUnavailable"), "{}", world.conditions());
-    assert_eq!(world.said("ApiUnavailable"), 1);
-    world.looks.down = None;
-    world.run();
-    assert!(!world.exists && world.cloud.machines.is_empty());
-}
-
-#[test]
-fn an_address_that_the_operator_allocated_is_released_first() {
-    let mut world = World::running(|s| s.public_ip = address(None));
-    assert_eq!(world.cloud.addresses.len(), 1);
-    world.delete();
-    world.run();
-    assert_eq!(world.steps, [StepKind::ReleaseIp, StepKind::Delete, StepKind::RemoveFinalizer]);
-    assert!(!world.exists && world.cloud.addresses.is_empty());
-}
-
-#[test]
-fn an_address_of_a_machine_that_was_never_bound_is_released_too() {
-    let mut world = World::new(|s| s.public_ip = address(None));
-    world.run_until(StepKind::Create);
-    world.crash();
-    world.delete();
-    world.run();
-    assert!(!world.exists && world.cloud.addresses.is_empty());
-}
-
-#[test]
-fn an_address_is_released_when_its_machine_is_gone_already() {
-    let mut world = World::running(|s| s.public_ip = address(None));
-    world.cloud.machines.clear();
-    world.delete();
-    world.run();
-    assert!(!world.exists && world.cloud.addresses.is_empty());
-}
-
-#[test]
-fn a_retained_address_stays() {
-    let mut world = World::running(|s| s.public_ip = address(Some(ReclaimPolicy::Retain)));
-    world.delete();
-    world.run();
-    assert!(!world.exists && world.cloud.addresses.len() == 1);
-    assert_eq!((world.count(StepKind::ReleaseIp), world.said("Retained")), (0, 1));
-}
-
-#[test]
-fn an_address_that_cannot_be_released_keeps_no_machine_running() {
-    let mut world = World::running(|s| s.public_ip = address(None));
-    world.fault(StepKind::ReleaseIp, Fault::Refuse(400, "in use"));
-    world.delete();
-    world.run();
-    assert!(!world.exists && world.cloud.machines.is_empty());
-    assert_eq!(world.said("AddressNotReleased"), 1);
-}
-
-#[test]
-fn an_address_that_the_user_brought_is_not_released() {
-    let mut world = World::running(|_| ());
-    world.cloud.addresses.insert("7.7.7.7".to_owned());
-    let machine = world.machine();
-    machine.public_ip_type = crate::paperspace::types::PublicIpType::Static;
-    machine.public_ip = Some("7.7.7.7".to_owned());
-    world.run_for(secs(60));
-    world.delete();
-    world.run();
-    assert!(!world.exists && world.cloud.addresses.contains("7.7.7.7"));
 }
 
 #[test]

@@ -1,12 +1,20 @@
 //! The core, played against a small world: one resource, one account, one clock. Each test is a promise.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::unchecked_time_subtraction,
+    clippy::unnecessary_wraps,
+    reason = "tests: a panic is a failure, and helpers give what the field takes"
+)]
 
 mod access;
 mod adopt;
 mod change;
+mod chaos;
 mod cloud;
 mod create;
 mod delete;
+mod let_go;
 mod parts;
 mod passes;
 mod power;

@@ -120,11 +120,12 @@ fn suspend_holds_it_back() {
 
 #[test]
 fn a_resize_waits_until_the_restart_is_resolved() {
-    let mut world = asked(|s| s.resize_policy = ResizePolicy::StopAndStart);
-    world.fault(StepKind::Restart, Fault::LoseReply);
-    world.run_until(StepKind::Restart);
-    world.edit(|s| s.machine_type = "A5000".to_owned());
-    world.run();
-    assert_eq!((world.said("Restarted"), world.machine().machine_type.as_str()), (1, "A5000"));
-    assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+    for until in [StepKind::WriteAhead, StepKind::Restart] {
+        let mut world = asked(|s| s.resize_policy = ResizePolicy::StopAndStart);
+        world.run_until(until);
+        world.edit(|s| s.machine_type = "A5000".to_owned());
+        world.run();
+        assert_eq!((world.said("Restarted"), world.count(StepKind::Restart), world.machine().machine_type.as_str()), (1, 1, "A5000"));
+        assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+    }
 }

@@ -20,7 +20,7 @@
 //! - `Test::operator` is [`Operator`]: `kill9`, `restart`, `stop`, `log`.
 //! - [`Test::end`]: every machine that exists belongs to exactly one resource, none has two; [`Test::stays`] names those that are to stay.
 //! - [`ControlPlane::shared`] is one cluster for all cases, started by the first; [`ControlPlane::own`] is another, for what would disturb.
-//! - [`wait_for`] waits for a condition. Nothing here sleeps for a fixed time; "nothing happens" is waited out by [`Test::idle`], which
+//! - [`wait_for`] waits for a condition, [`holds_for`] watches one. Nothing here sleeps for a fixed time; "nothing happens" is waited out by [`Test::idle`], which
 //!   counts the operator's looks instead of seconds.
 //!
 //! Environment: `E2E_CONTROL_PLANE=DIR` uses the cluster that `tests/control-plane/up DIR` has started. Logs of failed runs stay in
@@ -56,6 +56,21 @@ pub(crate) fn wait_for<T>(what: &str, timeout: Duration, mut ask: impl FnMut() -
         assert!(start.elapsed() < timeout, "{timeout:?} have passed without: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Asks for as long as this, and fails as soon as it is not so: for what must not happen, where nothing can be waited for.
+#[track_caller]
+pub(crate) fn holds_for(duration: Duration, what: &str, mut is: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while start.elapsed() < duration {
+        assert!(is(), "after {:?} it is not so any more: {what}", start.elapsed());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// What a [`Setup`] wants: text that lives as long as the test.
+pub(crate) fn fixed(text: impl Into<String>) -> &'static str {
+    text.into().leak()
 }
 
 /// Runs something asynchronous to its end; cases themselves are plain functions.

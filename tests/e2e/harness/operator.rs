@@ -13,8 +13,10 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_paperspace-operator");
 /// An operator that runs, was stopped or was killed.
 #[derive(Debug)]
 pub(crate) struct Operator {
-    arguments: Vec<String>,
-    environment: Vec<(String, String)>,
+    /// Those of the next start.
+    pub(crate) arguments: Vec<String>,
+    /// That of the next start.
+    pub(crate) environment: Vec<(String, String)>,
     log: PathBuf,
     process: Mutex<Option<Child>>,
 }

@@ -60,6 +60,14 @@ impl Test {
         self.try_kubectl(&[&["apply", "-f", file.path().to_str().unwrap()], flags].concat())
     }
 
+    /// A labelled Secret with an API key, to be applied.
+    pub(crate) fn secret(&self, name: &str, key: &str) -> Value {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "stringData": {"apiKey": key},
+            "metadata": {"name": name, "namespace": self.namespace, "labels": {"paperspace-operator.dev/use": "credentials"}},
+        })
+    }
+
     /// `kubectl patch --type merge`.
     #[track_caller]
     pub(crate) fn patch(&self, name: &str, patch: &Value) {
@@ -98,6 +106,15 @@ impl Test {
     pub(crate) fn all(&self) -> Vec<Value> {
         let all = block_on(self.api().list(&kube::api::ListParams::default())).expect("an answer of the API server");
         all.into_iter().map(|object| serde_json::to_value(object).unwrap()).collect()
+    }
+
+    /// A condition of the resource as it is: status, reason and message.
+    #[track_caller]
+    pub(crate) fn condition(&self, name: &str, kind: &str) -> (String, String, String) {
+        let object = self.get(name).unwrap_or_else(|| panic!("no {name}"));
+        let condition = condition_of(&object, kind).unwrap_or_default();
+        let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+        (text("status"), text("reason"), text("message"))
     }
 
     /// The resource, once it is as the closure wants it.

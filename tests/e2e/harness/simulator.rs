@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
@@ -19,22 +20,33 @@ pub(crate) const TEAM: &str = "te1";
 pub(crate) struct Simulator {
     process: Child,
     address: String,
+    arguments: Vec<String>,
+    log: PathBuf,
     http: reqwest::Client,
 }
 
 impl Simulator {
     /// `keys` as `--api-key` takes them; further flags may follow.
     pub(crate) fn start(name: &str, keys: &[String], flags: &[String]) -> Self {
-        let log = File::create(work_dir().join(format!("{name}.simulator.log"))).expect("a log file");
-        let mut command = command();
-        command.args(["simulate", "--listen", "127.0.0.1:0", "--time-scale", "60"]);
-        command.args(keys.iter().flat_map(|key| ["--api-key", key])).args(flags);
-        let mut process = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the simulator");
-        let mut lines = BufReader::new(process.stdout.take().expect("its stdout")).lines();
-        let said = lines.next().and_then(Result::ok).unwrap_or_default();
-        let address = said.strip_prefix("listening on ").unwrap_or_else(|| panic!("the simulator said {said:?}")).to_owned();
+        let log = work_dir().join(format!("{name}.simulator.log"));
+        let mut arguments: Vec<String> = ["simulate", "--time-scale", "60"].map(str::to_owned).into();
+        arguments.extend(keys.iter().flat_map(|key| ["--api-key".to_owned(), key.clone()]));
+        arguments.extend_from_slice(flags);
+        let (process, address) = spawn(&arguments, "127.0.0.1:0", &log);
         let http = block_on(async { reqwest::Client::builder().no_proxy().build().expect("an HTTP client") });
-        Self { process, address, http }
+        Self { process, address, arguments, log, http }
+    }
+
+    /// Paperspace is down: nobody listens any more.
+    pub(crate) fn down(&mut self) {
+        self.process.kill().expect("kill -9");
+        self.process.wait().expect("its end");
+    }
+
+    /// Paperspace is up again, at the same address; with `--state` it remembers.
+    pub(crate) fn up(&mut self) {
+        let listen = self.address.trim_start_matches("http://").to_owned();
+        (self.process, self.address) = spawn(&self.arguments, &listen, &self.log);
     }
 
     /// Where the API is: `http://127.0.0.1:PORT/v1`.
@@ -139,6 +151,17 @@ impl Simulator {
         assert!(status.is_success(), "{method} {url}: {status} {text}");
         serde_json::from_str(&text).expect("JSON")
     }
+}
+
+fn spawn(arguments: &[String], listen: &str, log: &Path) -> (Child, String) {
+    let log = File::options().create(true).append(true).open(log).expect("a log file");
+    let mut command = command();
+    command.args(arguments).args(["--listen", listen]);
+    let mut process = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the simulator");
+    let mut lines = BufReader::new(process.stdout.take().expect("its stdout")).lines();
+    let said = lines.next().and_then(Result::ok).unwrap_or_default();
+    let address = said.strip_prefix("listening on ").unwrap_or_else(|| panic!("the simulator said {said:?}")).to_owned();
+    (process, address)
 }
 
 impl Drop for Simulator {

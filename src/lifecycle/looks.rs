@@ -1,0 +1,177 @@
+//! Reading the answers to a pass's questions, asking where there is none that is fresh enough, and what it means when looks fail.
+
+use std::time::Duration;
+
+use crate::crd::conditions::{Because, READY, SYNCED};
+use crate::crd::reason::Reason;
+use crate::paperspace::types::{Machine, MachineEvent};
+
+use super::backoff;
+use super::memory::Evidence;
+use super::observe::{Answer, ListView, MachineLook, Question};
+use super::pass::{End, Flow, Pass};
+use super::step::Step;
+
+/// How old the last sight of a machine may be before its conditions stop being believed.
+const NOT_OBSERVED_AFTER: Duration = Duration::from_mins(10);
+
+impl<'a> Pass<'a> {
+    /// Whether the object was as it should be at this generation when last written, and nobody asked for anything since.
+    pub(super) fn is_idle(&self) -> bool {
+        let Some(old) = self.old() else { return false };
+        let is_true = |kind| old.condition(kind).is_some_and(|c| c.status == "True" && c.observed_generation == self.generation());
+        let handled = |annotation, handled: &Option<String>| self.annotation(annotation).is_none_or(|a| Some(a) == handled.as_deref());
+        self.object().metadata.deletion_timestamp.is_none()
+            && is_true(READY)
+            && is_true(SYNCED)
+            && handled(crate::crd::RESTART_REQUESTED, &old.handled_restart_at)
+            && handled(crate::crd::RECONCILE_REQUESTED, &old.handled_reconcile_at)
+    }
+
+    /// For how long the account may go unread before old conditions mean nothing: ten minutes, spread over one more.
+    fn believed_for(&self) -> Duration {
+        NOT_OBSERVED_AFTER + Duration::from_mins(1).mul_f64(backoff::fraction(self.uid()))
+    }
+
+    /// Whether the account has not been read for so long that old conditions mean nothing.
+    pub(super) fn unseen_too_long(&self) -> bool {
+        self.o.unobserved_for >= self.believed_for()
+    }
+
+    /// When conditions would stop being believed if nothing were read from now on: what has nothing else to wait for looks again then.
+    pub(super) fn again_before_unseen(&mut self) {
+        if self.again.is_none() {
+            self.again(self.believed_for().saturating_sub(self.o.unobserved_for).max(Duration::from_mins(1)));
+        }
+    }
+
+    /// A read that failed. What has nothing pending keeps its conditions until it has not been seen for ten minutes.
+    pub(super) fn look_failed(&mut self, error: &crate::paperspace::Error) -> End {
+        self.memory.failed_looks = self.memory.failed_looks.saturating_add(1);
+        let after = backoff::after_failures(self.memory.failed_looks, self.uid()).max(error.retry_after().unwrap_or_default());
+        self.again(after);
+        match (error.is_unauthorized(), self.is_idle(), self.was_not_observed()) {
+            (false, true, _) if self.unseen_too_long() => self.wait(not_observed(), None),
+            (false, true, _) | (false, _, true) => self.end_quietly(Step::Nothing),
+            _ => self.wait(trouble_with(error), None),
+        }
+    }
+
+    /// Whether the object was idle until it was not observed any more.
+    fn was_not_observed(&self) -> bool {
+        let ready = self.old().and_then(|old| old.condition(READY));
+        self.object().metadata.deletion_timestamp.is_none()
+            && ready.is_some_and(|c| c.reason == Reason::NotObserved.as_str() && c.observed_generation == self.generation())
+    }
+
+    /// A complete list begun after this moment.
+    pub(super) fn list(&mut self, begun_after: Duration) -> Flow<&'a ListView> {
+        match &self.o.facts.list {
+            Some(Ok(list)) if list.began >= begun_after => Ok(list),
+            Some(Err(error)) => Err(self.look_failed(error)),
+            _ => Err(self.ask(Question::List { begun_after })),
+        }
+    }
+
+    /// A list that is fresh for a decision of this pass, and begun after the moment given.
+    pub(super) fn fresh_list(&mut self, and_after: Duration) -> Flow<&'a ListView> {
+        self.list(self.o.began.mono.saturating_sub(Duration::from_secs(5)).max(and_after))
+    }
+
+    /// Two complete lists, both begun after `since`, that lacked what `present` looks for. `Some` is what was found instead.
+    pub(super) fn absent_from_two_lists(
+        &mut self,
+        key: &str,
+        since: Duration,
+        present: impl Fn(&Machine) -> bool,
+    ) -> Flow<Option<&'a Machine>> {
+        let evidence = match self.memory.evidence.take() {
+            Some(e) if e.key == key && e.since == since => e,
+            _ => Evidence { key: key.to_owned(), since, lists: Vec::new() },
+        };
+        // "After" is strict: a list that began in the same instant may have been answered before.
+        let begun_after = evidence.lists.last().copied().unwrap_or(since) + Duration::from_nanos(1);
+        self.memory.evidence = Some(evidence);
+        if self.memory.evidence.as_ref().is_some_and(|e| e.lists.len() >= 2) {
+            return Ok(None);
+        }
+        let list = self.list(begun_after)?;
+        if let Some(found) = list.machines.iter().find(|m| present(m)) {
+            self.memory.evidence = None;
+            return Ok(Some(found));
+        }
+        if let Some(evidence) = &mut self.memory.evidence {
+            evidence.lists.push(list.began);
+            if evidence.lists.len() >= 2 {
+                return Ok(None);
+            }
+        }
+        Err(self.ask(Question::List { begun_after: list.began + Duration::from_nanos(1) }))
+    }
+
+    /// The machine, looked at after this moment and after this process last changed it. `None` is the API's own 404; a machine that is shown
+    /// as deleted is as good as not found.
+    pub(super) fn machine(&mut self, id: &str, begun_after: Duration) -> Flow<Option<&'a Machine>> {
+        let begun_after = begun_after.max(self.memory.mutated.unwrap_or_default());
+        let answer = self.o.facts.machines.get(id);
+        let look = self.looked(id, begun_after, answer, |id| Question::Machine { id, begun_after })?;
+        Ok(look.filter(|m| m.dt_deleted.is_none()))
+    }
+
+    /// The machine by a direct GET begun after this moment.
+    pub(super) fn direct(&mut self, id: &str, begun_after: Duration) -> Flow<Option<&'a Machine>> {
+        Ok(self.direct_or_deleted(id, begun_after)?.filter(|m| m.dt_deleted.is_none()))
+    }
+
+    /// The same, and also while Paperspace shows the machine as deleted: for how long it does is not known.
+    pub(super) fn direct_or_deleted(&mut self, id: &str, begun_after: Duration) -> Flow<Option<&'a Machine>> {
+        let answer = self.o.facts.direct.get(id);
+        self.looked(id, begun_after, answer, |id| Question::Direct { id, begun_after })
+    }
+
+    fn looked(
+        &mut self,
+        id: &str,
+        begun_after: Duration,
+        answer: Option<&'a Answer<MachineLook>>,
+        question: impl Fn(String) -> Question,
+    ) -> Flow<Option<&'a Machine>> {
+        match answer {
+            Some(Ok(look)) if look.began >= begun_after => {
+                self.look = Some((id.to_owned(), look.began));
+                Ok(look.machine.as_ref())
+            }
+            Some(Err(error)) => Err(self.look_failed(error)),
+            _ => Err(self.ask(question(id.to_owned()))),
+        }
+    }
+
+    /// The machine's newest events, newest first.
+    pub(super) fn machine_events(&mut self, id: &str) -> Flow<&'a [MachineEvent]> {
+        match self.o.facts.events.get(id) {
+            Some(Ok(events)) => Ok(events),
+            Some(Err(error)) => Err(self.look_failed(error)),
+            None => Err(self.ask(Question::Events { id: id.to_owned() })),
+        }
+    }
+}
+
+/// The conditions' word for an error that passes.
+pub(super) fn trouble_with(error: &crate::paperspace::Error) -> Because {
+    use crate::paperspace::Error;
+    match error {
+        Error::Rejected { status: 401, .. } => Because::new(
+            Reason::CredentialsRejected,
+            "Paperspace does not accept the API key: put a valid one into the Secret (or the operator's key file)",
+        ),
+        Error::Rejected { status: 429, .. } => {
+            Because::new(Reason::RateLimited, format!("Paperspace asks to slow down; retrying. {error}"))
+        }
+        _ => Because::new(Reason::ApiUnavailable, format!("Paperspace's API does not answer as it should; retrying. {error}")),
+    }
+}
+
+/// The machine was not seen for ten minutes.
+pub(super) fn not_observed() -> Because {
+    Because::new(Reason::NotObserved, "Paperspace could not be read for ten minutes; what the machine does is not known")
+}
