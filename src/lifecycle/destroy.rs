@@ -39,13 +39,24 @@ pub(super) fn all(p: &mut Pass) -> Flow<Known> {
     let mut known = Known { gone: BTreeSet::new(), taken_over: false };
     for id in ids {
         let is_bound = bound.as_ref() == Some(&id);
-        match p.direct(&id, since)? {
+        match p.direct_or_deleted(&id, since)? {
+            // It is going; one that goes on being shown so is believed after a while, should the API keep its dead.
+            Some(machine) if machine.dt_deleted.is_some() && accepted(p, &id) => match ending(p, &id) {
+                Some(left) => {
+                    p.memory.gone = None;
+                    let message = format!("machine {id} is being destroyed");
+                    return Err(p.wait(Because::new(Reason::Deleting, message), Some(left.min(p.o.settings.transition))));
+                }
+                None => {
+                    known.gone.insert(id);
+                }
+            },
             Some(machine) if is_bound && is_anothers(p, machine) => known.taken_over = true,
-            Some(machine) => return Err(destroy(p, machine, is_bound)),
+            Some(machine) if machine.dt_deleted.is_none() => return Err(destroy(p, machine, is_bound)),
             None if accepted(p, &id) => {
                 known.gone.insert(id);
             }
-            None => {
+            _ => {
                 surely_missing(p, &id)?;
                 known.gone.insert(id);
             }

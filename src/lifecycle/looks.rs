@@ -109,15 +109,22 @@ impl<'a> Pass<'a> {
         Err(self.ask(Question::List { begun_after: list.began + Duration::from_nanos(1) }))
     }
 
-    /// The machine, looked at after this moment and after this process last changed it. `None` is the API's own 404.
+    /// The machine, looked at after this moment and after this process last changed it. `None` is the API's own 404; a machine that is shown
+    /// as deleted is as good as not found.
     pub(super) fn machine(&mut self, id: &str, begun_after: Duration) -> Flow<Option<&'a Machine>> {
         let begun_after = begun_after.max(self.memory.mutated.unwrap_or_default());
         let answer = self.o.facts.machines.get(id);
-        self.looked(id, begun_after, answer, |id| Question::Machine { id, begun_after })
+        let look = self.looked(id, begun_after, answer, |id| Question::Machine { id, begun_after })?;
+        Ok(look.filter(|m| m.dt_deleted.is_none()))
     }
 
     /// The machine by a direct GET begun after this moment.
     pub(super) fn direct(&mut self, id: &str, begun_after: Duration) -> Flow<Option<&'a Machine>> {
+        Ok(self.direct_or_deleted(id, begun_after)?.filter(|m| m.dt_deleted.is_none()))
+    }
+
+    /// The same, and also while Paperspace shows the machine as deleted: for how long it does is not known.
+    pub(super) fn direct_or_deleted(&mut self, id: &str, begun_after: Duration) -> Flow<Option<&'a Machine>> {
         let answer = self.o.facts.direct.get(id);
         self.looked(id, begun_after, answer, |id| Question::Direct { id, begun_after })
     }
@@ -132,8 +139,7 @@ impl<'a> Pass<'a> {
         match answer {
             Some(Ok(look)) if look.began >= begun_after => {
                 self.look = Some((id.to_owned(), look.began));
-                // Whether deleted machines are still shown is not known; one that is shown as deleted is as good as not found.
-                Ok(look.machine.as_ref().filter(|m| m.dt_deleted.is_none()))
+                Ok(look.machine.as_ref())
             }
             Some(Err(error)) => Err(self.look_failed(error)),
             _ => Err(self.ask(question(id.to_owned()))),

@@ -100,6 +100,8 @@ pub(super) struct Cloud {
     becoming: BTreeMap<String, Vec<(Duration, Option<MachineState>)>>,
     late: Vec<(Duration, CreateMachine)>,
     pub(super) faults: BTreeMap<StepKind, Vec<Fault>>,
+    /// A machine that is being destroyed has a deletion time while it is still shown.
+    pub(super) shows_deleted: bool,
     /// Starts end with the machine off again.
     pub(super) no_capacity: bool,
     next: u32,
@@ -141,6 +143,11 @@ impl Cloud {
         self.next += 1;
         let event = event(&format!("ev{}", self.next), name, self.now, finished);
         self.events.entry(id.to_owned()).or_default().insert(0, event);
+    }
+
+    /// Nothing that was begun ends.
+    pub(super) fn keep_showing(&mut self) {
+        self.becoming.clear();
     }
 
     fn becomes(&mut self, id: &str, after: u64, state: Option<MachineState>) {
@@ -204,9 +211,13 @@ impl Cloud {
             Step::Delete { id } => (id, "deactivate", None, None),
             other => panic!("not a call: {other:?}"),
         };
+        let (now, shows_deleted) = (wall(self.now), self.shows_deleted);
         let Some(machine) = self.get_mut(id) else { return Err(rejected(404, "no such machine")) };
         if let Some(via) = via {
             machine.state = via;
+        }
+        if shows_deleted && end.is_none() {
+            machine.dt_deleted = Some(now);
         }
         let machine = machine.clone();
         self.note(id, name, None);

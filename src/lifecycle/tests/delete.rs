@@ -199,6 +199,29 @@ fn a_destruction_that_fails_after_it_was_accepted_is_repeated() {
 }
 
 #[test]
+fn a_machine_that_is_shown_as_deleted_is_waited_for_until_it_is_not_shown_any_more() {
+    let mut world = World::running(|_| ());
+    world.cloud.shows_deleted = true;
+    world.delete();
+    world.run_until(StepKind::Delete);
+    world.run_until(StepKind::RemoveFinalizer);
+    assert!(world.cloud.machines.is_empty(), "the finalizer went while GET still answered 200");
+}
+
+#[test]
+fn a_machine_that_is_shown_as_deleted_for_ever_holds_the_finalizer_for_the_settling_time_only() {
+    let mut world = World::running(|_| ());
+    world.cloud.shows_deleted = true;
+    world.delete();
+    world.run_until(StepKind::Delete);
+    world.cloud.keep_showing();
+    let asked = world.now;
+    world.run_until(StepKind::RemoveFinalizer);
+    assert!(world.now.saturating_sub(asked) >= secs(180));
+    assert_eq!(world.count(StepKind::Delete), 1);
+}
+
+#[test]
 fn a_lost_reply_of_the_destruction_does_no_harm() {
     let mut world = World::running(|_| ());
     world.fault(StepKind::Delete, Fault::LoseReply);
