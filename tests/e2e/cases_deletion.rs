@@ -159,7 +159,7 @@ fn write(object: &Value) -> tempfile::NamedTempFile {
 
 #[test]
 fn a_machine_that_was_taken_over_is_left_to_its_new_owner() {
-    let t = Test::new("taken-over");
+    let t = Test::new("taken-away");
     t.apply(&t.machine("a", json!({})));
     t.wait_ready("a");
     let id = t.machine_id("a");
