@@ -68,11 +68,11 @@ fn a_deletion_without_a_key_goes_on_when_the_key_is_given_back_and_keeps_the_mac
     for name in ["a", "b"] {
         t.delete(name);
         t.wait_reason(name, "Ready", "CredentialsMissing");
-        assert!(t.wait_event(name, "CredentialsMissing").iter().any(|note| note.contains("a key of team te1")));
+        t.wait_note(name, "CredentialsMissing", "a key of team te1");
     }
     t.patch_spec("b", json!({"deletionPolicy": "Retain"}));
     t.wait_gone("b");
-    assert!(t.wait_event("b", "Retained")[0].contains(&id));
+    t.wait_note("b", "Retained", &id);
     t.stays(&id);
     assert_eq!(t.sim.machines().len(), 2);
     t.apply(&t.secret("paperspace", "k1"));
@@ -159,7 +159,7 @@ fn write(object: &Value) -> tempfile::NamedTempFile {
 
 #[test]
 fn a_machine_that_was_taken_over_is_left_to_its_new_owner() {
-    let t = Test::new("taken-over");
+    let t = Test::new("taken-away");
     t.apply(&t.machine("a", json!({})));
     t.wait_ready("a");
     let id = t.machine_id("a");
@@ -172,7 +172,7 @@ fn a_machine_that_was_taken_over_is_left_to_its_new_owner() {
     t.idle(3);
     t.delete("a");
     t.wait_gone("a");
-    assert!(t.wait_event("a", "Deleted")[0].contains("another resource's mark"));
+    t.wait_note("a", "Deleted", "another resource's mark");
     assert_eq!((t.sim.writes(), &t.sim.machine(&id)["name"]), (writes, &json!("theirs-0123456789ab")));
     t.stays(&id);
     t.end();
@@ -232,7 +232,7 @@ fn the_crd_is_waited_for_and_its_end_takes_no_machine_with_it() {
     plane.kubectl(&["delete", "crd", "paperspacemachines.paperspace-operator.dev", "--wait=false"]);
     for name in ["a", "b"] {
         t.wait_reason(name, "Stalled", "DeletionHeld");
-        assert!(t.wait_event(name, "DeletionHeld")[0].contains("deletionPolicy"));
+        t.wait_note(name, "DeletionHeld", "deletionPolicy");
     }
     t.idle(3);
     assert_eq!((t.sim.machines().len(), t.sim.writes()), (2, json!({"POST /machines": 2})));
@@ -249,6 +249,13 @@ fn the_crd_is_waited_for_and_its_end_takes_no_machine_with_it() {
     wait_for("the CRD's end", PATIENCE, || plane.try_kubectl(&crd).is_err().then_some(()));
     assert_eq!(t.sim.writes(), json!({"POST /machines": 2}));
     assert_eq!(t.sim.machine(&id)["state"], "ready");
+
+    // And it can come back.
+    plane.kubectl(&["apply", "--validate=false", "-k", "deploy/crd"]);
+    plane.kubectl(&["wait", "--for=condition=Established", "crd/paperspacemachines.paperspace-operator.dev", "--timeout=60s"]);
+    wait_for("the kind", PATIENCE, || t.try_apply(&t.machine("c", json!({})), &[]).ok());
+    t.wait_ready("c");
+    assert_eq!(probe("readyz"), Some(200));
     t.end();
     plane.stop();
 }

@@ -104,8 +104,12 @@ impl Test {
 
     /// All of the namespace.
     pub(crate) fn all(&self) -> Vec<Value> {
-        let all = block_on(self.api().list(&kube::api::ListParams::default())).expect("an answer of the API server");
-        all.into_iter().map(|object| serde_json::to_value(object).unwrap()).collect()
+        match block_on(self.api().list(&kube::api::ListParams::default())) {
+            Ok(all) => all.into_iter().map(|object| serde_json::to_value(object).unwrap()).collect(),
+            // Without the CRD there is no such kind.
+            Err(kube::Error::Api(status)) if status.is_not_found() => Vec::new(),
+            Err(error) => panic!("no answer of the API server: {error}"),
+        }
     }
 
     /// A condition of the resource as it is: status, reason and message.
@@ -164,6 +168,13 @@ impl Test {
     #[track_caller]
     pub(crate) fn wait_event(&self, name: &str, reason: &str) -> Vec<String> {
         wait_for(&format!("{name}: the event {reason}"), PATIENCE, || Some(self.events(name, reason)).filter(|notes| !notes.is_empty()))
+    }
+
+    /// Waits for one whose note says this.
+    #[track_caller]
+    pub(crate) fn wait_note(&self, name: &str, reason: &str, text: &str) -> String {
+        let found = || self.events(name, reason).into_iter().find(|note| note.contains(text));
+        wait_for(&format!("{name}: the event {reason} with {text:?}"), PATIENCE, found)
     }
 
     /// The same as it is now.
