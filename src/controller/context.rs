@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::Recorder;
+use kube::runtime::events::Reporter;
 use secrecy::SecretString;
 
 use super::credentials::Credentials;
@@ -27,8 +27,8 @@ pub struct Context {
     pub keys: Arc<Keys>,
     /// Settings of the decisions.
     pub settings: Settings,
-    /// Kubernetes events.
-    pub recorder: Recorder,
+    /// Whose Kubernetes events these are.
+    pub reporter: Reporter,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// The clocks.
@@ -76,8 +76,7 @@ impl Context {
 
     /// Publishes an event; one that cannot be published is logged, and nothing else.
     pub(super) async fn publish(&self, event: &kube::runtime::events::Event, about: &ObjectReference) {
-        let published = super::objects::within("publishing an event", self.recorder.publish(event, about)).await;
-        if let Err(error) = published {
+        if let Err(error) = self.objects.publish(&self.reporter, event, about).await {
             tracing::warn!(%error, reason = event.reason, "an event could not be published");
         }
     }

@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::{Namespace, ObjectReference, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::runtime::events::{Event, Recorder, Reporter};
 use kube::{Client, ResourceExt};
 use serde_json::json;
 
@@ -113,6 +114,13 @@ impl Objects {
         written(within("writing the status", api.patch_status(&object.name_any(), &params, &Patch::Apply(body))).await, |o| {
             o.metadata.resource_version
         })
+    }
+
+    /// Publishes an event. Each has a recorder of its own: one that remembers takes the next event with the same reason for a repetition,
+    /// counts it and drops its note, which says what happened this time.
+    pub(super) async fn publish(&self, reporter: &Reporter, event: &Event, about: &ObjectReference) -> Result<(), Error> {
+        let recorder = Recorder::new(self.client.clone(), reporter.clone());
+        within("publishing an event", recorder.publish(event, about)).await
     }
 
     /// Whether the CRD is being deleted, or cannot be read: both must not destroy machines.

@@ -11,7 +11,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::ResourceExt as _;
 use kube::api::Api;
 use kube::runtime::controller::{self, Controller};
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use kube::runtime::reflector::{ObjectRef, Store};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -19,9 +19,10 @@ use tracing::{error, info, warn};
 
 use super::context::{Clock, Context};
 use super::credentials::{Allowed, Credentials, OwnKey};
+use super::objects;
 use super::objects::Objects;
 use super::reconcile::{Watched, error_policy, reconcile};
-use super::{objects, watch};
+use super::watch::{self, Listed};
 use crate::args::RunArgs;
 use crate::crd::{CRD_NAME, FIELD_MANAGER};
 use crate::fleet::{Keys, Wake};
@@ -96,7 +97,7 @@ pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: Can
         objects: kube_objects,
         keys: keys.clone(),
         settings,
-        recorder: Recorder::new(client.clone(), reporter),
+        reporter,
         metrics: metrics.clone(),
         clock,
         slots: Mutex::default(),
@@ -106,11 +107,14 @@ pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: Can
     let serving = tokio::spawn(server::serve(listener, readiness.clone(), metrics.clone(), gauges(&keys, &metrics), stop.clone()));
     readiness.set(Stage::WaitingForCrd);
     if wait_for_crd(&client, &stop).await {
-        let shared =
-            Shared { client, concurrency: args.concurrency, context, wakes, readiness, stop: stop.clone(), stores: Arc::default() };
-        let sweeping = tokio::spawn(sweep(shared.context.clone(), shared.stores.clone(), stop.clone()));
-        join_all(namespaces.into_iter().map(|namespace| control(&shared, namespace))).await;
-        sweeping.abort();
+        let shared = Shared { client, concurrency: args.concurrency, context, wakes, stop: stop.clone(), stores: Arc::default() };
+        let listed: Vec<Listed> = namespaces.iter().map(|_| Listed::default()).collect();
+        let background = [
+            tokio::spawn(tell_when_ready(listed.clone(), readiness)),
+            tokio::spawn(sweep(shared.context.clone(), shared.stores.clone(), listed.clone(), stop.clone())),
+        ];
+        join_all(namespaces.into_iter().zip(listed).map(|(namespace, listed)| control(&shared, namespace, listed))).await;
+        background.iter().for_each(tokio::task::JoinHandle::abort);
     }
     stop.cancel();
     keys.stopped().await;
@@ -137,26 +141,19 @@ struct Shared {
     concurrency: u16,
     context: Arc<Context>,
     wakes: Arc<Mutex<HashMap<Option<String>, Wakes>>>,
-    readiness: Arc<Readiness>,
     stop: CancellationToken,
     stores: Arc<Mutex<Vec<Store<Watched>>>>,
 }
 
-async fn control(shared: &Shared, namespace: Option<String>) {
-    let Shared { client, concurrency, context, wakes, readiness, stop, stores } = shared;
+async fn control(shared: &Shared, namespace: Option<String>, listed: Listed) {
+    let Shared { client, concurrency, context, wakes, stop, stores } = shared;
     let (sender, woken) = mpsc::unbounded();
     wakes.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.clone(), sender);
     let (secret_store, secrets) = watch::secrets(client.clone(), namespace.as_deref());
     context.credentials.watch(namespace.clone(), secret_store);
-    let (store, resources) = watch::resources(client.clone(), namespace.as_deref());
+    let (store, resources) = watch::resources(client.clone(), namespace.as_deref(), listed);
     stores.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
-    let (known, ready, stopping, readiness) = (store.clone(), store.clone(), stop.clone(), readiness.clone());
-    tokio::spawn(async move {
-        if let Some(Ok(())) = stopping.run_until_cancelled(ready.wait_until_ready()).await {
-            readiness.set(Stage::Ready);
-            info!(namespace = namespace.as_deref().unwrap_or("(all)"), "watching");
-        }
-    });
+    let known = store.clone();
     Controller::for_stream(resources, store)
         .with_config(controller::Config::default().concurrency(*concurrency))
         .watches_stream(secrets, move |secret| watch::users_of(&known, &secret))
@@ -174,16 +171,23 @@ async fn control(shared: &Shared, namespace: Option<String>) {
         .await;
 }
 
+/// Says that it works once every watch has seen what there is.
+async fn tell_when_ready(listed: Vec<Listed>, readiness: Arc<Readiness>) {
+    for listed in &listed {
+        listed.wait().await;
+    }
+    readiness.set(Stage::Ready);
+    info!("watching");
+}
+
 /// Now and then forgets what is kept of resources that went without a finalizer.
-async fn sweep(context: Arc<Context>, stores: Arc<Mutex<Vec<Store<Watched>>>>, stop: CancellationToken) {
+async fn sweep(context: Arc<Context>, stores: Arc<Mutex<Vec<Store<Watched>>>>, listed: Vec<Listed>, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(Duration::from_mins(5))).await.is_some() {
-        let stores: Vec<Store<Watched>> = stores.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // A store that is not filled yet would make everything look gone.
-        for store in &stores {
-            if store.wait_until_ready().await.is_err() {
-                return;
-            }
+        for listed in &listed {
+            listed.wait().await;
         }
+        let stores: Vec<Store<Watched>> = stores.lock().unwrap_or_else(PoisonError::into_inner).clone();
         context.keep_only(&stores.iter().flat_map(Store::state).filter_map(|o| o.uid()).collect());
     }
 }

@@ -1,6 +1,7 @@
 //! Watches, and what of them is worth a pass.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Secret;
@@ -8,20 +9,32 @@ use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{PredicateConfig, WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
+use tokio::sync::SetOnce;
 
 use super::reconcile::Watched;
 use crate::crd::names::{USE_CREDENTIALS, USE_LABEL};
+
+/// Set once the first list is in the store. `Store::wait_until_ready` is the controller's own: of several that wait, it wakes only the
+/// last.
+pub(super) type Listed = Arc<SetOnce<()>>;
 
 /// The resources of a namespace (`None`: all), as a store and as a stream of what is worth a pass.
 pub(super) fn resources(
     client: Client,
     namespace: Option<&str>,
+    listed: Listed,
 ) -> (Store<Watched>, impl Stream<Item = Result<Watched, watcher::Error>> + Send + 'static) {
     let (reader, writer) = reflector::store();
     let stream = watcher(api::<Watched>(client, namespace), watcher::Config::default())
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
+        .inspect_ok(move |event| {
+            if matches!(event, watcher::Event::InitDone) {
+                // Every list after the first finds it set.
+                let _ = listed.set(());
+            }
+        })
         .applied_objects()
         .predicate_filter(worth_a_pass, PredicateConfig::default());
     (reader, stream)

@@ -214,7 +214,9 @@ impl<'a> Pass<'a> {
     /// A warning for each reason that a person has to know of, when it is new.
     fn announce(&mut self, summary: &Summary) {
         let old: Vec<&Condition> = self.old().map(|s| s.conditions.iter().collect()).unwrap_or_default();
-        let known = |reason: Reason| old.iter().any(|c| c.reason == reason.as_str());
+        // A deletion makes a new generation, and old news urgent.
+        let stale = |c: &Condition| self.object().metadata.deletion_timestamp.is_some() && c.observed_generation != self.generation();
+        let known = |reason: Reason| old.iter().any(|c| c.reason == reason.as_str() && !stale(c));
         let mut told: Vec<Event> = Vec::new();
         for because in [&summary.ready, &summary.synced].into_iter().chain(&summary.held) {
             let worth = because.progress == Progress::Stuck

@@ -35,9 +35,14 @@ pub(crate) struct Setup {
     pub(crate) stopped: bool,
 }
 
+impl Setup {
+    /// Nothing special.
+    pub(crate) const USUAL: Self = Self { plane: None, own_key: Some(KEY), keys: &[], flags: &[], simulator_flags: &[], stopped: false };
+}
+
 impl Default for Setup {
     fn default() -> Self {
-        Self { plane: None, own_key: Some(KEY), keys: &[], flags: &[], simulator_flags: &[], stopped: false }
+        Self::USUAL
     }
 }
 
