@@ -80,7 +80,7 @@ impl World {
         BufReader::new(simulator.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let paperspace = line.trim().strip_prefix("listening on ").unwrap().to_owned();
         let world = Self { work, cluster, paperspace, operator: None, simulator, helper: None, directory };
-        assert!(apart(top().join("tests/control-plane/up")).arg(&world.cluster).status().unwrap().success());
+        assert!(apart(top().join("tests/control-plane/up")).arg(&world.cluster).stdout(Stdio::null()).status().unwrap().success());
         world.kubectl_for_old_servers();
         world
     }
@@ -141,7 +141,7 @@ impl World {
     }
 
     fn after(&mut self) {
-        let deployment = self.run(&format!("kubectl get deployments --all-namespaces -o json"));
+        let deployment = self.run("kubectl get deployments --all-namespaces -o json");
         let deployment: Value = serde_json::from_str::<Value>(&deployment).unwrap()["items"][0].clone();
         match (&mut self.operator, deployment.is_object()) {
             (None, true) => self.operator = Some(self.pod(&deployment["spec"]["template"]["spec"])),
