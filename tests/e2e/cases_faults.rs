@@ -226,12 +226,16 @@ fn through_stale_lists_shifted_pages_and_broken_connections_each_resource_has_on
     for name in &names {
         t.apply(&t.machine(name, json!({})));
     }
-    names.iter().for_each(|name| drop(t.wait_ready(name)));
+    for name in &names {
+        t.wait_ready(name);
+    }
     for name in &names {
         assert_eq!(marked(&t, name).len(), 1, "{name}");
     }
     t.kubectl(&["delete", "psm", "--all", "--wait=false"]);
-    names.iter().for_each(|name| t.wait_gone(name));
+    for name in &names {
+        t.wait_gone(name);
+    }
     assert!(t.sim.machines().is_empty());
     t.end();
 }
