@@ -23,7 +23,7 @@
 //! - [`wait_for`] waits for a condition, [`holds_for`] watches one. Nothing here sleeps for a fixed time; "nothing happens" is waited out by [`Test::idle`], which
 //!   counts the operator's looks instead of seconds.
 //!
-//! Environment: `E2E_CONTROL_PLANE=DIR` uses the cluster that `tests/control-plane/up DIR` has started. Logs of failed runs stay in
+//! Environment: `RUST_TEST_THREADS=6` makes it three times as fast on two cores. `E2E_CONTROL_PLANE=DIR` uses the cluster that `tests/control-plane/up DIR` has started. Logs of failed runs stay in
 //! `target/tmp/e2e-*`.
 
 mod control_plane;
