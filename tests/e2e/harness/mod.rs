@@ -20,8 +20,10 @@
 //! - `Test::operator` is [`Operator`]: `kill9`, `restart`, `stop`, `log`.
 //! - [`Test::end`]: every machine that exists belongs to exactly one resource, none has two; [`Test::stays`] names those that are to stay.
 //! - [`ControlPlane::shared`] is one cluster for all cases, started by the first; [`ControlPlane::own`] is another, for what would disturb.
-//! - [`wait_for`] waits for a condition, [`holds_for`] watches one. Nothing here sleeps for a fixed time; "nothing happens" is waited out by [`Test::idle`], which
-//!   counts the operator's looks instead of seconds.
+//! - [`wait_for`] waits for a condition, [`holds_for`] watches one. Nothing here sleeps for a fixed time; "nothing happens" is waited out
+//!   by [`Test::idle`], which counts the operator's looks instead of seconds.
+//!
+//! With `-- --nocapture` each case says how long it took. As many run at once as `.cargo/config.toml` says, since they mostly wait.
 //!
 //! Environment: `E2E_CONTROL_PLANE=DIR` uses the cluster that `tests/control-plane/up DIR` has started. Logs of failed runs stay in
 //! `target/tmp/e2e-*`.

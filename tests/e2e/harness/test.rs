@@ -81,7 +81,7 @@ impl Test {
         let kubeconfig = work_dir().join(format!("{name}.kubeconfig"));
         fs::write(&kubeconfig, plane.kubeconfig_of_the_operator().to_string()).expect("a kubeconfig");
         let mut flags = owned(&["--listen", "127.0.0.1:0", "--poll-interval", "1s", "--transition-interval", "300ms", "--api-rate", "100"]);
-        flags.extend(owned(&["--create-settle", "6s", "--api-burst", "100", "--watch-namespace", &namespace]));
+        flags.extend(owned(&["--create-settle", "60s", "--api-burst", "100", "--watch-namespace", &namespace]));
         flags.extend(owned(setup.flags));
         // Of a repeated flag that takes one value, clap wants one: the case's.
         let flags = without_repetition(flags);
