@@ -12,8 +12,8 @@
 //! }
 //! ```
 //!
-//! - [`Test`]: one case. `Test::with(name, Setup { .. })` chooses keys and flags. A case that ends before `end()` prints what can be seen:
-//!   the operator's log, the namespace, the truth.
+//! - [`Test`]: one case. `Test::with(name, Setup { .. })` chooses keys and flags; [`Setup::SETTLING`] is for what waits until a create has
+//!   settled. A case that ends before `end()` prints what can be seen: the operator's log, the namespace, the truth.
 //! - [`Test::kubectl`] must succeed, [`Test::try_kubectl`] need not. Reading in a loop goes past kubectl ([`Test::get`]), which costs a
 //!   tenth of a second of CPU a time.
 //! - `Test::sim` is [`Simulator`]: truth, machines behind the operator's back, faults, calls that were counted. A minute passes in a second.
@@ -25,7 +25,7 @@
 //!
 //! With `-- --nocapture` each case says how long it took. As many run at once as `.cargo/config.toml` says, since they mostly wait.
 //!
-//! Environment: `RUST_TEST_THREADS=6` makes it three times as fast on two cores. `E2E_CONTROL_PLANE=DIR` uses the cluster that `tests/control-plane/up DIR` has started. Logs of failed runs stay in
+//! Environment: `E2E_CONTROL_PLANE=DIR` uses the cluster that `tests/control-plane/up DIR` has started. Logs of failed runs stay in
 //! `target/tmp/e2e-*`.
 
 mod control_plane;
