@@ -60,7 +60,9 @@ fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
         restart::decide(p, machine)?;
         power::decide(p, machine)?;
     }
-    if p.ready.progress == crate::crd::reason::Progress::Working {
+    // A machine that is off and may not be started stays off until somebody else does something, which the list shows.
+    let waits = p.read_only() && machine.state == MachineState::Off;
+    if p.ready.progress == crate::crd::reason::Progress::Working && !waits {
         p.again(p.o.settings.transition);
     }
     p.again_before_unseen();

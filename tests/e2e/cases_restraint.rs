@@ -8,7 +8,9 @@ use super::harness::{Test, condition_of};
 fn observe_writes_nothing_and_leaves_the_machine_alone() {
     let t = Test::new("observe");
     let id = t.sim.create_machine(&json!({"name": "theirs"}));
-    t.apply(&t.adopting("a", &id, json!({"managementPolicy": "Observe", "machineType": "C9", "powerState": "Manual"})));
+    let observe = json!({"managementPolicy": "Observe", "machineType": "C9", "powerState": "Manual", "credentialsRef": {"name": "own"}});
+    t.apply(&t.secret("own", "k1"));
+    t.apply(&t.adopting("a", &id, observe));
     t.wait_ready("a");
     let a = t.wait_reason("a", "Synced", "Observed");
     assert!(a["metadata"].get("finalizers").is_none(), "{a:#}");
@@ -36,8 +38,11 @@ fn suspend_writes_nothing_until_it_is_taken_back() {
     t.patch_spec("a", json!({"autoSnapshot": {"frequency": "Weekly"}}));
     let a = t.wait_until("a", "its status follows", |a| a["status"]["state"] == "off");
     assert!(condition_of(&a, "Reconciling").is_none(), "{a:#}");
+    t.idle(2);
+    let looks = t.sim.calls("GET /machines/{id}");
     t.idle(3);
     assert_eq!(t.sim.writes(), writes);
+    assert_eq!(t.sim.calls("GET /machines/{id}"), looks, "the account's list is enough");
 
     t.patch_spec("a", json!({"suspend": false}));
     let a = t.wait_ready("a");
