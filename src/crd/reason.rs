@@ -87,7 +87,7 @@ reasons! {
     CredentialsRejected { U, U, Stuck, "Paperspace does not accept the API key." }
     CredentialsNotAdmin { U, U, Stuck, "The key's user is no admin of the team and sees only some machines; nothing is concluded from that." }
     AccountMismatch { U, U, Stuck, "The key belongs to another team than the machine." }
-    DefaultKeyNotAllowed { U, U, Stuck, "The operator's own key may not be used here; credentialsRef is needed." }
+    DefaultKeyNotAllowed { U, U, Stuck, "The operator's own key may not be used here (or not to adopt or observe); credentialsRef is needed." }
     CreateRejected { F, F, Stuck, "Paperspace refused to create the machine; retried slowly, and at once when the spec changes." }
     Restored { F, F, Stuck, "The resource was copied or restored from one that has a machine; none is created." }
     MachineMissing { F, F, Stuck, "The machine to adopt or observe is not there." }

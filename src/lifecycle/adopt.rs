@@ -12,17 +12,22 @@ use crate::paperspace::types::{Machine, MachineState, UpdateMachine};
 use super::desired;
 use super::diff::{self, Difference, Mend};
 use super::names::Mark;
-use super::pass::{End, Pass};
+use super::pass::{End, Flow, Pass};
 use super::step::{Step, StepKind};
 use super::{change, power};
 
+/// Naming a machine takes a key of one's own, to take it over and to look at it alike. Ends the pass where that is missing.
+pub(super) fn allowed(p: &mut Pass) -> Flow<()> {
+    if p.spec().credentials_ref.is_some() || p.o.settings.adopt_with_default_key {
+        return Ok(());
+    }
+    let message = "naming a machine with the operator's own key would let anyone who may create resources take over or look at any machine of the team: \
+                   set spec.credentialsRef, or run the operator with --allow-adopt-with-default-key";
+    Err(p.wait(Because::new(Reason::DefaultKeyNotAllowed, message), None))
+}
+
 /// A resource that adopts and has not claimed its machine yet.
 pub(super) fn decide(p: &mut Pass, adopt: &Adopt, team: &str) -> End {
-    if p.spec().credentials_ref.is_none() && !p.o.settings.adopt_with_default_key {
-        let message = "adopting a machine with the operator's own key would let anyone who may create resources take over any machine of the team: \
-                       set spec.credentialsRef, or run the operator with --allow-adopt-with-default-key";
-        return p.wait(Because::new(Reason::DefaultKeyNotAllowed, message), None);
-    }
     let machine = match p.machine(&adopt.machine_id, p.o.began.mono.saturating_sub(p.o.settings.transition)) {
         Err(end) => return end,
         Ok(None) => return missing(p, &adopt.machine_id),

@@ -41,6 +41,9 @@ fn living(p: &mut Pass) -> Flow<std::convert::Infallible> {
     finalizer(p)?;
     let adopt = p.spec().adopt.as_ref();
     let id = p.status.machine_id.clone();
+    if adopt.is_some() && (p.observes() || p.status.adopted_at.is_none()) {
+        adopt::allowed(p)?;
+    }
     Err(match (adopt, id) {
         (Some(adopt), _) if p.observes() => {
             p.status.machine_id = Some(adopt.machine_id.clone());

@@ -2,7 +2,7 @@
 //!
 //! kube evaluates the CEL rules; the rest of the schema is checked here. A general JSON Schema validator would be as many crates again as
 //! kube's CEL, and is none for structural schemas (defaults, pruned nulls, lists that are maps). A keyword that is not known here panics,
-//! so the check cannot lag behind the schema. `on_server` compares the answers with those of a real server.
+//! so the check cannot lag behind the schema. `tests/e2e` compares the answers with those of a real server.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! The one table of what the API server accepts and refuses: data only, run locally by `answers` and against a real server by `on_server`.
+//! The one table of what the API server accepts and refuses: data only, run locally by `answers` and against a real server by `tests/e2e`.
 //!
 //! Every constraint of the schema has at least one case on either side; `answers` fails when one has not.
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::harness::{PATIENCE, Test, wait_for};
+use super::harness::{PATIENCE, Setup, Test, wait_for};
 
 const DELETE: &str = "DELETE /machines/{id}";
 
@@ -51,7 +51,7 @@ fn a_resource_deleted_while_paperspace_creates_its_machine_leaves_none() {
 
 #[test]
 fn a_resource_deleted_while_its_create_is_unanswered_leaves_no_machine() {
-    let t = Test::new("delete-earlier");
+    let t = Test::with("delete-earlier", Setup::SETTLING);
     t.sim.fault(&json!({"kind": "delay", "method": "POST", "route": "/machines", "delayMs": 3000}));
     t.apply(&t.machine("a", json!({})));
     wait_for("the request", PATIENCE, || (t.sim.calls("POST /machines") == 1).then_some(()));

@@ -102,7 +102,7 @@ fn an_exported_resource_applied_anew_makes_no_second_machine_and_can_take_its_ma
     let elsewhere = fixed(format!("exported-elsewhere-{}", std::process::id()));
     let t = Test::with(
         "exported",
-        Setup { flags: &*Vec::leak(vec!["--allow-adopt-with-default-key", "--watch-namespace", elsewhere]), ..Setup::USUAL },
+        Setup { flags: &*Vec::leak(vec!["--allow-adopt-with-default-key", "--watch-namespace", elsewhere]), ..Setup::SETTLING },
     );
     t.plane.kubectl(&["create", "namespace", elsewhere]);
     t.apply(&t.machine("a", json!({})));
@@ -251,8 +251,7 @@ fn the_crd_is_waited_for_and_its_end_takes_no_machine_with_it() {
     assert_eq!(t.sim.machine(&id)["state"], "ready");
 
     // And it can come back.
-    plane.kubectl(&["apply", "--validate=false", "-k", "deploy/crd"]);
-    plane.kubectl(&["wait", "--for=condition=Established", "crd/paperspacemachines.paperspace-operator.dev", "--timeout=60s"]);
+    plane.install_crd();
     wait_for("the kind", PATIENCE, || t.try_apply(&t.machine("c", json!({})), &[]).ok());
     t.wait_ready("c");
     assert_eq!(probe("readyz"), Some(200));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::harness::Test;
+use super::harness::{Setup, Test};
 
 #[test]
 fn drift_is_mended_and_reported() {
@@ -41,7 +41,7 @@ fn drift_that_needs_a_stop_is_reported_until_it_is_gone() {
 
 #[test]
 fn a_machine_destroyed_behind_its_back_is_recreated_once() {
-    let t = Test::new("vanish");
+    let t = Test::with("vanish", Setup::SETTLING);
     t.apply(&t.machine("a", json!({})));
     t.wait_ready("a");
     let first = t.machine_id("a");

@@ -38,13 +38,15 @@ fn a_create_whose_reply_is_lost_makes_one_machine_in_one_attempt() {
 
 #[test]
 fn a_create_that_may_have_been_lost_on_its_way_is_made_again_only_after_it_settled() {
-    let t = Test::new("dropped");
+    let t = Test::with("dropped", Setup::SETTLING);
     t.sim.fault(&json!({"kind": "drop", "method": "POST", "route": "/machines", "count": 1}));
     t.apply(&t.machine("a", json!({})));
     let open = t.wait_until("a", "an open attempt", |object| object["status"]["creation"]["outcome"] == "Open");
     let ready = t.wait_ready("a");
     let (first, second) = (&open["status"]["creation"], &ready["status"]["creation"]);
-    assert_eq!((&second["attempt"], &second["outcome"]), (&json!(2), &json!("Bound")));
+    // An attempt that a slow machine wrote down too long before is not sent, and settles too.
+    assert!(second["attempt"].as_i64() >= Some(2), "{second}");
+    assert_eq!(second["outcome"], "Bound");
     assert_ne!(first["id"], second["id"]);
     let moment = |creation: &Value| creation["startedAt"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     let between = moment(second).duration_since(moment(first)).as_secs();
@@ -128,7 +130,7 @@ fn without_capacity_the_machine_is_kept_and_started_again_when_there_is_some() {
 
 #[test]
 fn while_the_api_breaks_connections_only_resources_with_something_to_do_say_so() {
-    let t = Test::new("api-breaks");
+    let t = Test::with("api-breaks", Setup::SETTLING);
     for name in ["idle", "busy"] {
         t.apply(&t.machine(name, json!({})));
     }
@@ -212,7 +214,7 @@ fn an_api_that_asks_to_slow_down_is_left_alone_for_that_long() {
 
 #[test]
 fn through_stale_lists_shifted_pages_and_broken_connections_each_resource_has_one_machine_and_then_none() {
-    let t = Test::with("muddle", Setup { simulator_flags: &["--seed", "7"], ..Setup::default() });
+    let t = Test::with("muddle", Setup { simulator_flags: &["--seed", "7"], ..Setup::SETTLING });
     let faults = || {
         t.sim.fault(&json!({"kind": "stale-list", "route": "/machines", "delayMs": 1500, "probability": 0.4}));
         t.sim.fault(&json!({"kind": "shift-page", "route": "/machines", "probability": 0.4}));

@@ -8,7 +8,9 @@ use super::harness::{Test, condition_of};
 fn observe_writes_nothing_and_leaves_the_machine_alone() {
     let t = Test::new("observe");
     let id = t.sim.create_machine(&json!({"name": "theirs"}));
-    t.apply(&t.adopting("a", &id, json!({"managementPolicy": "Observe", "machineType": "C9", "powerState": "Manual"})));
+    let observe = json!({"managementPolicy": "Observe", "machineType": "C9", "powerState": "Manual", "credentialsRef": {"name": "own"}});
+    t.apply(&t.secret("own", "k1"));
+    t.apply(&t.adopting("a", &id, observe));
     t.wait_ready("a");
     let a = t.wait_reason("a", "Synced", "Observed");
     assert!(a["metadata"].get("finalizers").is_none(), "{a:#}");

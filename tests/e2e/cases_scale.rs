@@ -12,9 +12,7 @@ fn list(items: Vec<Value>) -> Value {
 
 #[test]
 fn thirty_resources_at_once_get_thirty_machines_for_few_calls() {
-    // With the 6 s of other cases the fence is half a second, which thirty creates at once on a busy machine do not keep: they would settle
-    // first. This is the fence of real life, 10 s.
-    let t = Test::with("thirty", Setup { flags: &["--create-settle", "120s"], ..Setup::default() });
+    let t = Test::new("thirty");
     let names: Vec<String> = (0..30).map(|n| format!("m{n}")).collect();
     t.apply(&list(names.iter().map(|name| t.machine(name, json!({}))).collect()));
     wait_for("30 machines", PATIENCE, || (t.sim.machines().len() >= 30).then_some(()));
@@ -40,7 +38,7 @@ fn thirty_resources_at_once_get_thirty_machines_for_few_calls() {
 
 #[test]
 fn an_operator_killed_at_any_moment_of_a_create_makes_one_machine_and_no_other() {
-    let t = Test::new("killed-create");
+    let t = Test::with("killed-create", Setup::SETTLING);
     let again = |name: &str| {
         t.operator.kill9();
         t.operator.start();
@@ -78,7 +76,7 @@ fn an_operator_killed_at_any_moment_of_a_create_makes_one_machine_and_no_other()
 
 #[test]
 fn an_operator_killed_over_and_over_leaves_one_machine_for_each_resource_and_then_none() {
-    let t = Test::new("killed-often");
+    let t = Test::with("killed-often", Setup::SETTLING);
     let names: Vec<String> = (0..8).map(|n| format!("m{n}")).collect();
     t.apply(&list(names.iter().map(|name| t.machine(name, json!({}))).collect()));
     // Moments at which it is killed, in milliseconds after its start: there is nothing to wait for, any moment is as good.
@@ -105,7 +103,7 @@ fn an_operator_killed_over_and_over_leaves_one_machine_for_each_resource_and_the
 
 #[test]
 fn an_operator_killed_while_it_destroys_a_machine_goes_on_with_it() {
-    let t = Test::new("killed-delete");
+    let t = Test::with("killed-delete", Setup::SETTLING);
     for (name, fault) in [("sent", "delay"), ("unanswered", "lose-reply")] {
         t.apply(&t.machine(name, json!({})));
         t.wait_ready(name);
@@ -124,7 +122,7 @@ fn an_operator_killed_while_it_destroys_a_machine_goes_on_with_it() {
 
 #[test]
 fn an_operator_told_to_stop_finishes_the_create_that_it_has_begun() {
-    let t = Test::with("graceful", Setup { flags: &["--create-settle", "30s"], ..Setup::default() });
+    let t = Test::with("graceful", Setup { settle: "30s", ..Setup::default() });
     t.sim.fault(&json!({"kind": "delay", "delayMs": 2000, "method": "POST", "route": "/machines", "count": 1}));
     t.apply(&t.machine("a", json!({})));
     wait_for("the request", PATIENCE, || t.operator.log().contains("step=\"create\"").then_some(()));

@@ -44,8 +44,7 @@ fn applying_the_same_again_changes_nothing() {
 #[test]
 fn kubectl_explains_the_resource() {
     let plane = ControlPlane::alone("explain");
-    plane.kubectl(&["apply", "--validate=false", "-k", "deploy/crd"]);
-    plane.kubectl(&["wait", "--for=condition=Established", "crd/paperspacemachines.paperspace-operator.dev", "--timeout=60s"]);
+    plane.install_crd();
     let explained = super::harness::wait_for("the schema is published", super::harness::PATIENCE, || {
         plane.try_kubectl(&["explain", "psm.spec"]).ok().filter(|text| text.contains("machineType"))
     });

@@ -16,9 +16,8 @@ mod cases_restraint;
 mod cases_scale;
 mod cases_server;
 mod harness;
+mod on_server;
 
 // The table that `tests/crd` asks of the schema without a server.
-#[path = "../crd/on_server.rs"]
-mod on_server;
 #[path = "../crd/table.rs"]
 mod table;

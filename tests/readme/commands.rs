@@ -136,7 +136,7 @@ impl World {
                 "until kubectl get namespace {NAMESPACE} -o json | grep -q '\"Terminating\"'; do sleep 1; done; \
                  kubectl get namespace {NAMESPACE} -o json | sed 's/\"kubernetes\"//' | kubectl replace --raw /api/v1/namespaces/{NAMESPACE}/finalize -f -"
             );
-            self.helper = Some(self.command(&script).spawn().unwrap());
+            self.helper = Some(self.command(&script).stdout(Stdio::null()).spawn().unwrap());
         }
     }
 

@@ -171,6 +171,15 @@ fn the_operators_key_adopts_only_where_that_is_allowed() {
 }
 
 #[test]
+fn the_operators_key_shows_no_machine_where_it_may_not_adopt() {
+    let mut world = World::adopting(|s| s.management_policy = ManagementPolicy::Observe);
+    world.settings.adopt_with_default_key = false;
+    world.run();
+    assert!(world.conditions().contains("Stalled=True/DefaultKeyNotAllowed"), "{}", world.conditions());
+    assert_eq!(world.status().public_ip, None, "nothing of the machine is told");
+}
+
+#[test]
 fn observing_never_writes_and_has_no_finalizer() {
     let mut world = World::adopting(|s| {
         s.management_policy = ManagementPolicy::Observe;

@@ -42,6 +42,7 @@ fn full() -> Value {
         },
         "adoptedAt": T,
         "operation": {"id": "b", "name": "Restart", "state": "Done", "requestedAt": T, "generation": 3, "lastEventSeen": "e", "error": ""},
+        "resizeRefused": {"generation": 3, "message": "no"},
         "publicIp": "203.0.113.7", "privateIp": "10.1.2.3", "networkId": "n1",
         "hardware": {"cpus": 4, "memory": "8Gi", "storage": "50Gi", "accelerators": ["1x Quadro P4000"]},
         "hourlyRateUSD": "0.51",
@@ -100,11 +101,12 @@ fn choices(all: &mut Vec<Case>) {
 
 /// Each required field left out on its own.
 fn required(all: &mut Vec<Case>) {
-    let rows: [(&str, &[&str]); 6] = [
+    let rows: [(&str, &[&str]); 7] = [
         ("account", &["endpoint", "team"]),
         ("conditions[]", &["type", "status", "reason", "message", "lastTransitionTime"]),
         ("creation", &["id", "attempt", "account", "firstStartedAt", "startedAt", "outcome"]),
         ("operation", &["id", "name", "state", "requestedAt"]),
+        ("resizeRefused", &["message"]),
         ("hardware", &["cpus", "memory", "storage"]),
         ("drift[]", &["field", "since", "action"]),
     ];

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use super::block_on;
+use super::{PATIENCE, block_on, wait_for};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -94,9 +94,16 @@ impl ControlPlane {
 
     /// Everything of `deploy/`. kubectl's own check knows the old server's idea of a CRD only, hence `--validate=false` there.
     fn install(&self) {
-        self.kubectl(&["apply", "--validate=false", "-k", "deploy/crd"]);
-        self.kubectl(&["wait", "--for=condition=Established", "crd/paperspacemachines.paperspace-operator.dev", "--timeout=60s"]);
+        self.install_crd();
         self.kubectl(&["apply", "-k", "deploy/operator"]);
+    }
+
+    /// The resource definition, until it is served.
+    pub(crate) fn install_crd(&self) {
+        self.kubectl(&["apply", "--validate=false", "-k", "deploy/crd"]);
+        // `kubectl wait` fails on a definition that has no conditions yet.
+        let established = ["wait", "--for=condition=Established", "crd/paperspacemachines.paperspace-operator.dev", "--timeout=1s"];
+        wait_for("the definition is served", PATIENCE, || self.try_kubectl(&established).ok());
     }
 
     /// kubectl as cluster admin, in the project's root; must succeed.

@@ -12,18 +12,20 @@
 //! }
 //! ```
 //!
-//! - [`Test`]: one case. `Test::with(name, Setup { .. })` chooses keys and flags. A case that ends before `end()` prints what can be seen:
-//!   the operator's log, the namespace, the truth.
+//! - [`Test`]: one case. `Test::with(name, Setup { .. })` chooses keys and flags; [`Setup::SETTLING`] is for what waits until a create has
+//!   settled. A case that ends before `end()` prints what can be seen: the operator's log, the namespace, the truth.
 //! - [`Test::kubectl`] must succeed, [`Test::try_kubectl`] need not. Reading in a loop goes past kubectl ([`Test::get`]), which costs a
 //!   tenth of a second of CPU a time.
 //! - `Test::sim` is [`Simulator`]: truth, machines behind the operator's back, faults, calls that were counted. A minute passes in a second.
 //! - `Test::operator` is [`Operator`]: `kill9`, `restart`, `stop`, `log`.
 //! - [`Test::end`]: every machine that exists belongs to exactly one resource, none has two; [`Test::stays`] names those that are to stay.
 //! - [`ControlPlane::shared`] is one cluster for all cases, started by the first; [`ControlPlane::own`] is another, for what would disturb.
-//! - [`wait_for`] waits for a condition, [`holds_for`] watches one. Nothing here sleeps for a fixed time; "nothing happens" is waited out by [`Test::idle`], which
-//!   counts the operator's looks instead of seconds.
+//! - [`wait_for`] waits for a condition, [`holds_for`] watches one. Nothing here sleeps for a fixed time; "nothing happens" is waited out
+//!   by [`Test::idle`], which counts the operator's looks instead of seconds.
 //!
-//! Environment: `RUST_TEST_THREADS=6` makes it three times as fast on two cores. `E2E_CONTROL_PLANE=DIR` uses the cluster that `tests/control-plane/up DIR` has started. Logs of failed runs stay in
+//! With `-- --nocapture` each case says how long it took. As many run at once as `.cargo/config.toml` says, since they mostly wait.
+//!
+//! Environment: `E2E_CONTROL_PLANE=DIR` uses the cluster that `tests/control-plane/up DIR` has started. Logs of failed runs stay in
 //! `target/tmp/e2e-*`.
 
 mod control_plane;

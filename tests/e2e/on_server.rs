@@ -1,4 +1,4 @@
-//! The table asked of a real API server. The end-to-end tests include this file, and `table.rs` beside it, and call [`differences`].
+//! The table of `tests/crd`, asked of a real API server.
 
 use kube::api::{Api, DeleteParams, DynamicObject, PostParams};
 use kube::{Client, CustomResourceExt as _};
