@@ -66,7 +66,7 @@ macro_rules! reasons {
 // name { Ready, Synced, how it goes on, meaning }: T true, F false, U unknown, N not a reason of that condition.
 reasons! {
     Running { T, N, Settled, "The machine is on and usable." }
-    Stopped { T, N, Settled, "The machine is off, as asked." }
+    Stopped { T, N, Settled, "The machine is off, as asked, or is only observed." }
     ManualOff { T, N, Settled, "The machine is off and powerState is Manual: it is left so." }
     Creating { F, F, Working, "A machine is being asked for, or an earlier attempt is being resolved." }
     Provisioning { F, F, Working, "Paperspace is creating the machine." }

@@ -69,6 +69,7 @@ pub(super) fn view(p: &Pass, machine: &Machine) -> Because {
             Because::new(Reason::WaitingForAddress, format!("machine {id} is on; its {} address is not there yet", machine.public_ip_type))
         }
         MachineState::Ready => Because::new(Reason::Running, format!("machine {id} is on")),
+        MachineState::Off if p.observes() => Because::new(Reason::Stopped, format!("machine {id} is off; it is only observed")),
         MachineState::Off => match wants_on(p) {
             Some(true) => Because::new(Reason::Starting, format!("machine {id} is off and is to be on")),
             Some(false) => Because::new(Reason::Stopped, format!("machine {id} is off, as powerState says")),

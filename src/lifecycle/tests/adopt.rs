@@ -192,6 +192,7 @@ fn observing_never_writes_and_has_no_finalizer() {
     world.machine().state = MachineState::Off;
     world.run();
     assert!(world.steps.is_empty(), "{}", world.conditions());
+    assert_eq!(world.conditions(), "Ready=True/Stopped Synced=True/Observed", "nobody will start it");
     world.delete();
     assert!(!world.exists);
 }
