@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::Reporter;
 use secrecy::SecretString;
+use tokio::time::Instant;
 
 use super::credentials::Credentials;
 use super::objects::Objects;
@@ -15,7 +16,7 @@ use crate::fleet::Keys;
 use crate::lifecycle::memory::Memory;
 use crate::lifecycle::observe::{Moment, Settings};
 use crate::metrics::Metrics;
-use crate::paperspace::Permit;
+use crate::paperspace::{Permit, Transport};
 
 /// What all passes share.
 pub struct Context {
@@ -33,6 +34,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// The clocks.
     pub clock: Clock,
+    /// Random ids for attempts and operations.
+    pub nonce: Nonce,
     pub(super) slots: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Slot>>>>,
 }
 
@@ -82,21 +85,43 @@ impl Context {
     }
 }
 
+/// A new random id each time.
+pub type Nonce = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Everything that is not the operator's own: in production the real world, in tests a simulated one.
+pub struct Outside {
+    /// Kubernetes.
+    pub kubernetes: kube::Client,
+    /// What carries calls to Paperspace.
+    pub paperspace: Arc<dyn Transport>,
+    /// The clocks.
+    pub clock: Clock,
+    /// Chance.
+    pub nonce: Nonce,
+}
+
 /// The clocks, read here and nowhere else.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Clock {
+    /// Tokio's, as that of all waiting is: tests pass it without waiting.
     started: Instant,
+    wall: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
 impl Clock {
     /// The process starts now.
     pub fn start() -> Self {
-        Self { started: Instant::now() }
+        Self::with_wall(Timestamp::now)
+    }
+
+    /// The process starts now, under another wall clock.
+    pub fn with_wall(wall: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { started: Instant::now(), wall: Arc::new(wall) }
     }
 
     /// Both clocks.
     pub fn now(&self) -> Moment {
-        Moment { wall: Timestamp::now(), mono: self.mono() }
+        Moment { wall: (self.wall)(), mono: self.mono() }
     }
 
     /// Since the process started.

@@ -78,6 +78,11 @@ impl OwnKey {
         Self { file, environment, read: Mutex::default() }
     }
 
+    /// Whether it can change while the process runs.
+    pub fn may_change(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// The key as it is now.
     pub fn get(&self) -> Option<SecretString> {
         let Some(file) = &self.file else { return self.environment.clone() };
@@ -122,6 +127,11 @@ impl Credentials {
     /// The operator's own key.
     pub fn own(&self) -> Option<SecretString> {
         self.own.get()
+    }
+
+    /// Whether the operator's own key can change while the process runs.
+    pub(super) fn own_may_change(&self) -> bool {
+        self.own.may_change()
     }
 
     /// The key that the resource says.

@@ -8,10 +8,12 @@ mod error;
 mod execute;
 mod gather;
 mod objects;
+mod operator;
 pub mod reconcile;
 mod run;
 mod watch;
 
-pub use context::Context;
+pub use context::{Clock, Context, Nonce, Outside};
 pub use error::Error;
+pub use operator::Operator;
 pub use run::{Stopped, run};

@@ -39,7 +39,7 @@ pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<A
         }
         let slot = context.slot(&object.uid().unwrap_or_default());
         let mut slot = slot.lock().await;
-        let nonce = format!("{:016x}", rand::random::<u64>());
+        let nonce = (context.nonce)();
         let Gathered { decision, client } = Gathering::new(&context, &object).decide(&mut slot, began, &nonce).await?;
         slot.memory = decision.memory.clone();
         if decision.step != Step::Nothing {

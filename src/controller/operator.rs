@@ -1,0 +1,230 @@
+//! The operator between its two APIs: watches, controllers and accounts, on whatever carries them.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::channel::mpsc;
+use futures::{StreamExt, future::join_all};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::ResourceExt as _;
+use kube::api::Api;
+use kube::runtime::controller::{self, Controller};
+use kube::runtime::events::Reporter;
+use kube::runtime::reflector::{ObjectRef, Store};
+use secrecy::SecretString;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::context::{Context, Outside};
+use super::credentials::{Credentials, OwnKey};
+use super::objects::{self, Objects};
+use super::reconcile::{Watched, error_policy, reconcile};
+use super::run::{Stopped, check};
+use super::watch::{self, Listed};
+use crate::args::RunArgs;
+use crate::crd::{CRD_NAME, FIELD_MANAGER};
+use crate::fleet::{Keys, Wake};
+use crate::lifecycle::observe::Settings;
+use crate::metrics::Metrics;
+use crate::server::{Readiness, Stage};
+
+type Wakes = mpsc::UnboundedSender<ObjectRef<Watched>>;
+
+/// By watched namespace; `None` is all of them.
+type ByNamespace<T> = Arc<Mutex<HashMap<Option<String>, T>>>;
+
+/// One operator. Dropping it, or the future of [`Self::run`], ends everything that it has begun, at once.
+pub struct Operator {
+    client: kube::Client,
+    namespaces: Vec<Option<String>>,
+    concurrency: u16,
+    keys: Arc<Keys>,
+    context: Arc<Context>,
+    wakes: ByNamespace<Wakes>,
+    stores: Arc<Mutex<Vec<Store<Watched>>>>,
+    stop: CancellationToken,
+}
+
+impl Operator {
+    /// Does nothing yet. The address to serve on is not its business.
+    pub fn new(args: &RunArgs, environment_key: Option<SecretString>, outside: Outside, stop: CancellationToken) -> Result<Self, Stopped> {
+        let (options, allowed) = check(args)?;
+        let Outside { kubernetes: client, paperspace, clock, nonce } = outside;
+        let metrics = Metrics::shared();
+        let wakes: ByNamespace<Wakes> = Arc::default();
+        let setup = crate::fleet::Setup {
+            options,
+            rate: (positive(args.api_rate), positive(args.api_burst)),
+            poll_interval: args.poll_interval,
+            transition: args.transition_interval,
+            observer: metrics.clone(),
+            now: {
+                let clock = clock.clone();
+                Arc::new(move || clock.mono())
+            },
+            wake: {
+                let wakes = wakes.clone();
+                Arc::new(move |wake| send(&wakes, &wake))
+            },
+            stop: stop.clone(),
+        };
+        let keys = Arc::new(Keys::over(setup, paperspace).map_err(|e| Stopped::Usage(e.to_string()))?);
+        let settings = Settings {
+            endpoint: keys.endpoint().to_owned(),
+            cluster_id: args.cluster_id.clone(),
+            settle: args.create_settle,
+            transition: args.transition_interval,
+            adopt_with_default_key: args.allow_adopt_with_default_key,
+        };
+        let objects = Objects::new(client.clone());
+        let context = Arc::new(Context {
+            credentials: Credentials::new(objects.clone(), OwnKey::new(args.api_key_file.clone(), environment_key), allowed),
+            objects,
+            keys: keys.clone(),
+            settings,
+            reporter: Reporter { controller: FIELD_MANAGER.to_owned(), instance: std::env::var("HOSTNAME").ok() },
+            metrics,
+            clock,
+            nonce,
+            slots: Mutex::default(),
+        });
+        let watched = args.watch_namespace.iter().cloned().map(Some);
+        let namespaces = if args.watch_namespace.is_empty() { vec![None] } else { watched.collect() };
+        Ok(Self { client, namespaces, concurrency: args.concurrency, keys, context, wakes, stores: Arc::default(), stop })
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.context.metrics.clone()
+    }
+
+    /// Brings the gauges up to date.
+    pub fn gauges(&self) -> Arc<dyn Fn() + Send + Sync> {
+        let (keys, metrics) = (self.keys.clone(), self.metrics());
+        Arc::new(move || {
+            let counts: Vec<(usize, usize)> = keys.all_accounts().iter().map(|a| a.counts()).collect();
+            let total = |pick: fn(&(usize, usize)) -> usize| i64::try_from(counts.iter().map(pick).sum::<usize>()).unwrap_or(i64::MAX);
+            metrics.machines.set(total(|c| c.0));
+            metrics.resources.set(total(|c| c.1));
+        })
+    }
+
+    /// Works until it is told to stop; running passes end before it returns.
+    pub async fn run(&self, readiness: &Arc<Readiness>) {
+        readiness.set(Stage::WaitingForCrd);
+        if wait_for_crd(&self.client, &self.stop).await {
+            let listed: Vec<Listed> = self.namespaces.iter().map(|_| Listed::default()).collect();
+            let mut background = JoinSet::new();
+            background.spawn(tell_when_ready(listed.clone(), readiness.clone()));
+            background.spawn(sweep(self.context.clone(), self.stores.clone(), listed.clone(), self.stop.clone()));
+            join_all(self.namespaces.iter().cloned().zip(listed).map(|(namespace, listed)| self.control(namespace, listed))).await;
+        }
+        self.stop.cancel();
+        self.keys.stopped().await;
+    }
+
+    async fn control(&self, namespace: Option<String>, listed: Listed) {
+        let Self { client, concurrency, context, wakes, stop, stores, .. } = self;
+        let (sender, woken) = mpsc::unbounded();
+        wakes.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.clone(), sender);
+        let (secret_store, secrets) = watch::secrets(client.clone(), namespace.as_deref());
+        context.credentials.watch(namespace.clone(), secret_store);
+        let (store, resources) = watch::resources(client.clone(), namespace.as_deref(), listed);
+        stores.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
+        let known = store.clone();
+        Controller::for_stream(resources, store)
+            .with_config(controller::Config::default().concurrency(*concurrency))
+            .watches_stream(secrets, move |secret| watch::users_of(&known, &secret))
+            .reconcile_on(woken)
+            .reconcile_all_on(own_key_changes(context.clone(), stop.clone()))
+            .graceful_shutdown_on(stop.clone().cancelled_owned())
+            .run(reconcile, error_policy, context.clone())
+            .for_each(|result| async move {
+                match result {
+                    // Failures are reported by the error policy; an object that was woken may be gone already.
+                    Ok(_) | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
+                    Err(e) => warn!(error = %e, "the watch failed and is tried again"),
+                }
+            })
+            .await;
+    }
+}
+
+/// Says that it works once every watch has seen what there is.
+async fn tell_when_ready(listed: Vec<Listed>, readiness: Arc<Readiness>) {
+    for listed in &listed {
+        listed.wait().await;
+    }
+    readiness.set(Stage::Ready);
+    info!("watching");
+}
+
+/// Now and then forgets what is kept of resources that went without a finalizer.
+async fn sweep(context: Arc<Context>, stores: Arc<Mutex<Vec<Store<Watched>>>>, listed: Vec<Listed>, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(Duration::from_mins(5))).await.is_some() {
+        // A store that is not filled yet would make everything look gone.
+        for listed in &listed {
+            listed.wait().await;
+        }
+        let stores: Vec<Store<Watched>> = stores.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        context.keep_only(&stores.iter().flat_map(Store::state).filter_map(|o| o.uid()).collect());
+    }
+}
+
+/// Speaks up when the operator's own key changes: every resource may be concerned.
+fn own_key_changes(context: Arc<Context>, stop: CancellationToken) -> impl futures::Stream<Item = ()> + Send + 'static {
+    use secrecy::ExposeSecret as _;
+    if !context.credentials.own_may_change() {
+        return futures::stream::pending().left_stream();
+    }
+    let key = |context: &Context| context.credentials.own().map(|k| k.expose_secret().to_owned());
+    let first = key(&context);
+    futures::stream::unfold((context, stop, first), move |(context, stop, before)| async move {
+        loop {
+            stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(2))).await?;
+            let now = key(&context);
+            if now != before {
+                info!("the operator's own API key changed");
+                return Some(((), (context, stop, now)));
+            }
+        }
+    })
+    .right_stream()
+}
+
+fn send(wakes: &ByNamespace<Wakes>, wake: &Wake) {
+    let wakes = wakes.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(sender) = wakes.get(&Some(wake.namespace.clone())).or_else(|| wakes.get(&None)) {
+        // Closed only when the controller has ended.
+        let _ = sender.unbounded_send(ObjectRef::new(&wake.name).within(&wake.namespace));
+    }
+}
+
+/// Waits until the CRD is there and served, instead of dying without it. False if told to stop first.
+async fn wait_for_crd(client: &kube::Client, stop: &CancellationToken) -> bool {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let mut told = false;
+    loop {
+        let served = |crd: &CustomResourceDefinition| {
+            crd.status.iter().flat_map(|s| s.conditions.iter().flatten()).any(|c| c.type_ == "Established" && c.status == "True")
+        };
+        match objects::within("reading the CRD", api.get_opt(CRD_NAME)).await {
+            Ok(Some(crd)) if served(&crd) => return true,
+            Ok(_) if told => {}
+            Ok(_) => info!("waiting for the CustomResourceDefinition {CRD_NAME}: kubectl apply -k deploy/crd"),
+            Err(e) if told => tracing::debug!(error = %e, "the CRD cannot be read"),
+            Err(e) => error!(error = %e, "the CRD {CRD_NAME} cannot be read; trying again"),
+        }
+        told = true;
+        if stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(2))).await.is_none() {
+            return false;
+        }
+    }
+}
+
+fn positive(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
+}
