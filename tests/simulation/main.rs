@@ -1,5 +1,7 @@
 //! The operator against an in-memory Kubernetes API.
 
-#![allow(missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod kubernetes;
+mod kubernetes_cases;
+mod kubernetes_suite;

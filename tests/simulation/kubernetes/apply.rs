@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::errors::{Cause, Refusal};
-use super::fieldset::{Difference, Set, Step, difference, fields_of};
+use super::fieldset::{Difference, Set, Step, difference, doubles, fields_of};
 use super::merge::{merged, without};
+use super::schema;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Operation {
@@ -53,7 +54,7 @@ pub(super) fn updated(old: &Value, new: &Value, managers: &mut Managers, me: &Ma
     }
 }
 
-/// The object with this configuration applied; nothing where it is that already.
+/// The object with this configuration applied.
 pub(super) fn applied(
     live: &Value,
     config: &Value,
@@ -61,8 +62,9 @@ pub(super) fn applied(
     me: &Manager,
     force: bool,
     scope: &Scope<'_>,
-) -> Result<Option<Value>, Refusal> {
+) -> Result<Value, Refusal> {
     let schema = scope.schema;
+    typed(config, scope)?;
     let fields = fields_of(config, schema).without(scope.ignored);
     let before = managers.get(me).cloned().unwrap_or_default();
     managers.insert(me.clone(), Owned { fields, time: before.time.clone() });
@@ -74,13 +76,25 @@ pub(super) fn applied(
         return Err(Refusal::owned_by_others(&conflicts));
     }
     give_up(managers, &owned, Some(me));
-    if found.is_empty() {
-        return Ok(None);
-    }
     if let Some(owned) = managers.get_mut(me) {
         owned.time = scope.time.to_owned();
     }
-    Ok(Some(new))
+    Ok(new)
+}
+
+/// What is applied must be known to the schema, and its list items be told apart.
+fn typed(config: &Value, scope: &Scope<'_>) -> Result<(), Refusal> {
+    let mut unknown = Vec::new();
+    schema::unknown(config, scope.schema, "", &mut unknown);
+    let mut wrong: Vec<String> = unknown.iter().map(|path| format!(".{path}: field not declared in schema")).collect();
+    wrong.extend(doubles(config, scope.schema).iter().map(|path| format!("{}: duplicate entries for key", dotted(path))));
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let [namespace, name, kind] = [&config["metadata"]["namespace"], &config["metadata"]["name"], &config["kind"]].map(text);
+    let place = format!("{namespace}/{name}; {}, Kind={kind}", scope.api_version);
+    Err(Refusal::internal(format!("failed to create typed patch object ({place}): {}", wrong.join("\n"))))
 }
 
 /// Without what was applied last time and is owned by nobody now.

@@ -7,6 +7,7 @@ use super::apply::{self, Manager, Managers, Operation, Scope};
 use super::controllers::DEFINITIONS;
 use super::errors::{Cause, Outcome, Refusal};
 use super::routes::{Kind, Target};
+use super::store::Stored;
 use super::update::{bare, check, tidy};
 use super::{Kubernetes, Request, patch, schema, seconds, store};
 
@@ -43,7 +44,7 @@ impl Kubernetes {
             object["metadata"]["namespace"] = target.namespace.clone().into();
         }
         if kind.plural == "secrets" {
-            decode_secret(&mut object);
+            complete_secret(&mut object);
         }
         schema::read(&mut object, &kind.schema);
         let time = seconds(now);
@@ -77,7 +78,7 @@ impl Kubernetes {
         tidy(&mut object);
         check(&kind, &name, &object)?;
         object["metadata"]["managedFields"] = apply::managed_fields(&managers, &api_version);
-        Ok((201, self.store.put(key, object, managers)))
+        Ok((201, self.store.put(key, Stored { object, managers, lacks_defaults: kind.status })))
     }
 
     /// Whether something new may come to be there.
@@ -124,8 +125,11 @@ pub(super) fn manager(target: &Target, operation: Operation) -> Manager {
     Manager { name: target.param("fieldManager").unwrap_or("unknown").to_owned(), operation, status: target.status }
 }
 
-/// `stringData` is for writing only.
-fn decode_secret(object: &mut Value) {
+/// With a type, and without `stringData`, which is for writing only.
+pub(super) fn complete_secret(object: &mut Value) {
+    if object["type"].is_null() {
+        object["type"] = "Opaque".into();
+    }
     let Some(texts) = object.as_object_mut().and_then(|fields| fields.remove("stringData")) else { return };
     for (key, text) in texts.as_object().into_iter().flatten() {
         let bytes = k8s_openapi::ByteString(text.as_str().unwrap_or_default().as_bytes().to_vec());

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::controllers::DEFINITIONS;
 use super::errors::{Outcome, Refusal};
 use super::routes::{Kind, Target};
+use super::store::Stored;
 use super::{Kubernetes, Request, patch, seconds};
 
 impl Kubernetes {
@@ -17,13 +18,20 @@ impl Kubernetes {
         if let (Some(wanted), Some(live)) = (wanted["uid"].as_str(), live["uid"].as_str())
             && wanted != live
         {
-            return Err(Refusal::other_uid(&kind, name, wanted, live));
+            let why = format!(
+                "the UID in the precondition ({wanted}) does not match the UID in record ({live}). \
+                 The object might have been deleted and then recreated"
+            );
+            return Err(Refusal::precondition(&kind, name, &why));
         }
         if let (Some(wanted), Some(live)) = (wanted["resourceVersion"].as_str(), live["resourceVersion"].as_str())
             && wanted != live
         {
-            let why = format!("Precondition failed: ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: {live}");
-            return Err(Refusal::conflict(&kind, name, &why));
+            let why = format!(
+                "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({live}). \
+                 The object might have been modified"
+            );
+            return Err(Refusal::precondition(&kind, name, &why));
         }
         let uid = live["uid"].clone();
         let object = self.delete_object(now, &kind, &target.key());
@@ -45,7 +53,7 @@ impl Kubernetes {
         if stored.ends() {
             return Some(stored.object);
         }
-        let mut object = stored.object;
+        let mut object = stored.object.clone();
         let metadata = &mut object["metadata"];
         metadata["deletionTimestamp"] = seconds(now).into();
         metadata["deletionGracePeriodSeconds"] = 0.into();
@@ -55,6 +63,6 @@ impl Kubernetes {
         if kind.plural == "namespaces" {
             object["status"] = json!({"phase": "Terminating"});
         }
-        Some(self.store.put(key.to_owned(), object, stored.managers))
+        Some(self.store.put(key.to_owned(), Stored { object, lacks_defaults: false, ..stored }))
     }
 }

@@ -50,7 +50,7 @@ impl Refusal {
     pub(super) fn unsupported_media_type(content_type: &str) -> Self {
         let message = format!(
             "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, \
-             application/merge-patch+json, application/apply-patch+yaml; not {content_type:?}"
+             application/merge-patch+json, application/apply-patch+yaml (not {content_type:?})"
         );
         Self::new(415, "UnsupportedMediaType", message, None)
     }
@@ -81,8 +81,23 @@ impl Refusal {
         Self::conflict(kind, name, &format!("Precondition failed: UID in precondition: {asked}, UID in object meta: {live}"))
     }
 
-    pub(super) fn internal(message: &str) -> Self {
-        Self::new(500, "InternalError", format!("Internal error occurred: {message}"), Some(json!({"causes": [{"message": message}]})))
+    /// The UID or version in a deletion's precondition is not that of the object. Says the kind, not the resource.
+    pub(super) fn precondition(kind: &Kind, name: &str, why: &str) -> Self {
+        let mut details = kind.details(name);
+        details["kind"] = kind.kind.clone().into();
+        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.qualified_kind());
+        Self::new(409, "Conflict", message, Some(details))
+    }
+
+    /// What the server does not take for the client's mistake.
+    pub(super) fn internal(message: impl Into<String>) -> Self {
+        Self::new(500, "", message, None)
+    }
+
+    pub(super) fn invalid_options(field: &str, message: &str) -> Self {
+        let cause = Cause { reason: "FieldValueRequired", field: field.to_owned(), message: message.to_owned() };
+        let details = json!({"group": "meta.k8s.io", "kind": "PatchOptions", "causes": causes(&[cause])});
+        Self::new(422, "Invalid", format!("PatchOptions.meta.k8s.io \"\" is invalid: {field}: {message}"), Some(details))
     }
 
     pub(super) fn terminating() -> Self {

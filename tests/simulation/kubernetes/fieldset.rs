@@ -146,6 +146,36 @@ fn collect(value: &Value, schema: &Value, path: &mut Path, set: &mut Set) {
     }
 }
 
+/// The items that a list has twice, where it may not.
+pub(super) fn doubles(value: &Value, schema: &Value) -> Vec<Path> {
+    let mut found = Vec::new();
+    find_doubles(value, schema, &mut Vec::new(), &mut found);
+    found
+}
+
+fn find_doubles(value: &Value, schema: &Value, path: &mut Path, found: &mut Vec<Path>) {
+    match schema::shape(schema, value) {
+        Shape::Leaf => {}
+        Shape::Map(fields) => {
+            for (name, value) in fields {
+                path.push(Step::Field(name.clone()));
+                find_doubles(value, schema::child(schema, name), path, found);
+                path.pop();
+            }
+        }
+        ref shape @ (Shape::ListMap(_) | Shape::Set) => {
+            let mut seen = BTreeSet::new();
+            for step in value.as_array().into_iter().flatten().map(|item| step_to(item, shape)) {
+                path.push(step.clone());
+                if !seen.insert(step) {
+                    found.push(path.clone());
+                }
+                path.pop();
+            }
+        }
+    }
+}
+
 /// In what the new object differs from the old one.
 pub(super) fn difference(old: &Value, new: &Value, schema: &Value) -> Difference {
     let mut found = Difference::default();

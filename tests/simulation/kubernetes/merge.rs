@@ -27,27 +27,29 @@ pub(super) fn merged(live: &Value, config: &Value, schema: &Value) -> Value {
     }
 }
 
-/// Items of both; those of the configuration in its order, the others where they were.
+/// Items of both. Those that both have come in the configuration's order; live items that it lacks keep their place before the next of
+/// those; new items come where the configuration has them, as far as that leaves room.
 fn merged_lists(live: &[Value], config: &[Value], shape: &Shape<'_>, items: &Value) -> Vec<Value> {
-    let wanted: Vec<Step> = config.iter().map(|item| step_to(item, shape)).collect();
-    let present: Vec<Step> = live.iter().map(|item| step_to(item, shape)).collect();
+    let old: Vec<Step> = live.iter().map(|item| step_to(item, shape)).collect();
+    let new: Vec<Step> = config.iter().map(|item| step_to(item, shape)).collect();
+    let both = |n: usize| {
+        let before = old.iter().position(|step| *step == new[n]);
+        before.map_or_else(|| config[n].clone(), |o| merged(&live[o], &config[n], items))
+    };
     let mut out = Vec::new();
-    let mut rest = wanted.iter().zip(config).peekable();
-    for (step, old) in present.iter().zip(live) {
-        if !wanted.contains(step) {
-            out.push(old.clone());
-            continue;
-        }
-        // New items go before the next one that both have.
-        while let Some((_, value)) = rest.next_if(|(next, _)| !present.contains(next)) {
-            out.push(value.clone());
-        }
-        if let Some((next, value)) = rest.next() {
-            let old = present.iter().position(|one| one == next).map(|n| &live[n]);
-            out.push(old.map_or_else(|| value.clone(), |old| merged(old, value, items)));
+    let (mut o, mut n) = (0, 0);
+    while o < old.len() || n < new.len() {
+        if o < old.len() && !new.contains(&old[o]) {
+            out.push(live[o].clone());
+            o += 1;
+        } else if o < old.len() && (new[..n].contains(&old[o]) || n < new.len() && old[o] != new[n] && old.contains(&new[n])) {
+            // It is there already, or comes when it is its turn in the configuration.
+            o += 1;
+        } else {
+            out.push(both(n));
+            n += 1;
         }
     }
-    out.extend(rest.map(|(_, value)| value.clone()));
     out
 }
 

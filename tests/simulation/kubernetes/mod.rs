@@ -52,7 +52,7 @@ use errors::{Outcome, Refusal};
 #[allow(unused_imports, reason = "see above")]
 pub(crate) use http::client;
 use routes::{Kind, Target};
-use store::Store;
+use store::{Store, Stored};
 
 /// A request, as far as the API looks at it.
 #[derive(Clone, Debug, Default)]
@@ -116,7 +116,8 @@ impl Kubernetes {
         ]});
         let name = object["metadata"]["name"].as_str().expect("a name").to_owned();
         object["metadata"]["uid"] = self.uid().into();
-        self.store.put(store::key(controllers::DEFINITIONS, "", &name), object, apply::Managers::default());
+        let stored = Stored { object, managers: apply::Managers::default(), lacks_defaults: false };
+        self.store.put(store::key(controllers::DEFINITIONS, "", &name), stored);
     }
 
     /// Answers one request.

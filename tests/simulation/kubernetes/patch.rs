@@ -24,9 +24,7 @@ impl Write {
                 let mut config: Value = json(&request.body)?;
                 without_nulls(&mut config);
                 if target.param("fieldManager").is_none() {
-                    return Err(Refusal::bad_request(
-                        "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch",
-                    ));
+                    return Err(Refusal::invalid_options("fieldManager", "Required value: is required for apply patch"));
                 }
                 if config["metadata"].get("managedFields").is_some() {
                     return Err(Refusal::bad_request("metadata.managedFields must be nil"));

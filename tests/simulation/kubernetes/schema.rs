@@ -114,7 +114,7 @@ pub(super) fn read(value: &mut Value, schema: &Value) {
             let open = schema["x-kubernetes-preserve-unknown-fields"] == true || schema.get("additionalProperties").is_some();
             fields.retain(|name, _| open || names(schema, name));
             for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
-                if let Some(default) = schema.get("default").filter(|_| !fields.contains_key(name)) {
+                if let Some(default) = schema.get("default").filter(|_| fields.get(name).is_none_or(Value::is_null)) {
                     fields.insert(name.clone(), default.clone());
                 }
             }
@@ -131,7 +131,8 @@ pub(super) fn read(value: &mut Value, schema: &Value) {
 pub(super) fn faults(value: &Value, schema: &Value, path: &str, found: &mut Vec<Cause>) {
     let mut fault = |reason: &'static str, field: String, message: String| found.push(Cause { reason, field, message });
     if let Some(wanted) = schema["type"].as_str().filter(|wanted| !is_a(value, wanted)) {
-        let message = format!("Invalid value: {value}: {path} in body must be of type {wanted}: {value}");
+        let given = if value.is_null() { "\"null\"".to_owned() } else { value.to_string() };
+        let message = format!("Invalid value: {given}: {path} in body must be of type {wanted}: {given}");
         return fault("FieldValueTypeInvalid", path.to_owned(), message);
     }
     for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).filter(|name| value.get(name).is_none()) {

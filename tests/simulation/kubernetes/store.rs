@@ -15,6 +15,8 @@ const FIRST: u64 = 100;
 pub(super) struct Stored {
     pub(super) object: Value,
     pub(super) managers: Managers,
+    /// It is stored without the defaults that it is read with, so the next write changes it even where it says nothing new.
+    pub(super) lacks_defaults: bool,
 }
 
 /// A write.
@@ -66,10 +68,11 @@ impl Store {
     }
 
     /// Stores it under a new version, and returns it with that.
-    pub(super) fn put(&mut self, key: String, mut object: Value, managers: Managers) -> Value {
+    pub(super) fn put(&mut self, key: String, mut stored: Stored) -> Value {
         self.version += 1;
-        object["metadata"]["resourceVersion"] = self.version.to_string().into();
-        let before = self.objects.insert(key.clone(), Stored { object: object.clone(), managers }).map(|stored| stored.object);
+        stored.object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        let object = stored.object.clone();
+        let before = self.objects.insert(key.clone(), stored).map(|stored| stored.object);
         self.tell(Change { version: self.version, key, before, after: Some(object.clone()) });
         object
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::apply::{self, Operation, Scope};
-use super::create::{manager, same_place};
+use super::create::{complete_secret, manager, same_place};
 use super::errors::{Cause, Outcome, Refusal};
 use super::patch::{self, Write};
 use super::routes::{Kind, Target};
@@ -29,13 +29,15 @@ impl Kubernetes {
         let asked = if let Write::Apply { config, force } = &write {
             let me = manager(target, Operation::Apply);
             same_place(&kind, target, config)?;
-            let mut new = apply::applied(&live, config, &mut managers, &me, *force, &scope)?.unwrap_or_else(|| live.clone());
-            patch::without_nulls(&mut new);
+            let mut new = apply::applied(&live, config, &mut managers, &me, *force, &scope)?;
             schema::read(&mut new, &kind.schema);
             new
         } else {
             let mut new = bare(&write.from(&live)?);
             patch::without_nulls(&mut new);
+            if kind.plural == "secrets" {
+                complete_secret(&mut new);
+            }
             schema::read(&mut new, &kind.schema);
             same_place(&kind, target, &new)?;
             if let Write::Replace(_) = write {
@@ -53,16 +55,16 @@ impl Kubernetes {
             self.store.remove(&key);
             return Ok((200, object));
         }
-        if object == live && apply::same_owners(&managers, &stored.managers) {
+        if object == live && apply::same_owners(&managers, &stored.managers) && !stored.lacks_defaults {
             return Ok((200, stored.object));
         }
         object["metadata"]["managedFields"] = apply::managed_fields(&managers, &api_version);
-        Ok((200, self.store.put(key, object, managers)))
+        Ok((200, self.store.put(key, Stored { object, managers, lacks_defaults: false })))
     }
 
     fn update_nothing(&mut self, now: Timestamp, target: &Target, write: Write) -> Outcome {
         match write {
-            Write::Apply { config, .. } if config["metadata"]["uid"].is_string() => {
+            Write::Apply { config, .. } if !target.status && config["metadata"]["uid"].is_string() => {
                 let uid = config["metadata"]["uid"].as_str().unwrap_or_default();
                 let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
                 Err(Refusal::conflict(&target.kind, target.name(), &why))
@@ -172,6 +174,10 @@ fn check_metadata(kind: &Kind, name: &str, live: &Value, object: &Value) -> Resu
 pub(super) fn check(kind: &Kind, name: &str, object: &Value) -> Result<(), Refusal> {
     let mut found = Vec::new();
     schema::faults(object, &kind.schema, "", &mut found);
+    if kind.plural == "events" && object["note"].as_str().is_some_and(|note| note.len() > 1024) {
+        let message = "Invalid value: \"\": can have at most 1024 characters".to_owned();
+        found.push(Cause { reason: "FieldValueInvalid", field: "note".to_owned(), message });
+    }
     if found.is_empty() { Ok(()) } else { Err(Refusal::invalid(kind, name, &found)) }
 }
 
