@@ -66,13 +66,12 @@ impl Objects {
     }
 
     async fn patch_finalizers(&self, object: &PaperspaceMachine, finalizers: &[String], what: &'static str) -> Result<Written, Error> {
-        let patch: json_patch::Patch = serde_json::from_value(json!([
+        let patch = json_patch(json!([
             {"op": "test", "path": "/metadata/uid", "value": object.uid()},
             {"op": "test", "path": "/metadata/resourceVersion", "value": object.resource_version()},
             {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
-        ]))
-        .map_err(|e| Error::Unreadable(e.to_string()))?;
-        self.patch(object, &Patch::Json::<()>(patch), &PatchParams::default(), what).await
+        ]))?;
+        self.patch(object, &patch, &PatchParams::default(), what).await
     }
 
     /// Writes the annotation that tells a restored object from a new one.
@@ -102,18 +101,16 @@ impl Objects {
         version: Option<&str>,
         status: &PaperspaceMachineStatus,
     ) -> Result<Written, Error> {
-        // Server-side apply removes what this manager left out: a status is always written whole, and `force` takes fields that somebody
-        // else wrote, but not the version that it was made for.
-        let body = json!({
-            "apiVersion": "paperspace-operator.dev/v1alpha1", "kind": "PaperspaceMachine",
-            "metadata": {"name": object.name_any(), "uid": object.uid(), "resourceVersion": version},
-            "status": status,
-        });
+        // Not by server-side apply: that leaves what somebody else wrote and the operator says nothing of, so that memory could not be
+        // erased, or half of a field stayed that the server then refuses with every further write.
+        let patch = json_patch(json!([
+            {"op": "test", "path": "/metadata/uid", "value": object.uid()},
+            {"op": "test", "path": "/metadata/resourceVersion", "value": version},
+            {"op": "add", "path": "/status", "value": status},
+        ]))?;
         let api = self.machines(&object.namespace().unwrap_or_default());
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        written(within("writing the status", api.patch_status(&object.name_any(), &params, &Patch::Apply(body))).await, |o| {
-            o.metadata.resource_version
-        })
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        written(within("writing the status", api.patch_status(&object.name_any(), &params, &patch)).await, |o| o.metadata.resource_version)
     }
 
     /// Publishes an event. Each has a recorder of its own: one that remembers takes the next event with the same reason for a repetition,
@@ -156,6 +153,10 @@ pub(super) async fn within<T>(what: &'static str, call: impl Future<Output = kub
         Ok(Err(error)) => Err(Error::Kubernetes { what, source: Box::new(error) }),
         Err(_) => Err(Error::Timeout { what, after: TIMEOUT }),
     }
+}
+
+fn json_patch(operations: serde_json::Value) -> Result<Patch<()>, Error> {
+    serde_json::from_value(operations).map(Patch::Json).map_err(|e| Error::Unreadable(e.to_string()))
 }
 
 fn written<T>(result: Result<T, Error>, version: impl Fn(T) -> Option<String>) -> Result<Written, Error> {
