@@ -76,7 +76,7 @@ impl Kubernetes {
             object["status"] = json!({"phase": "Active"});
         }
         tidy(&mut object);
-        check(&kind, &name, &object)?;
+        check(&kind, &name, None, &object)?;
         object["metadata"]["managedFields"] = apply::managed_fields(&managers, &api_version);
         Ok((201, self.store.put(key, Stored { object, managers, lacks_defaults: kind.status })))
     }

@@ -1,8 +1,8 @@
 //! A Kubernetes API in memory, for the simulation: a state machine that is given the time with every call, without IO, clock or chance.
 //!
 //! It answers what the operator and its users ask, as the real server does: `kubernetes_suite` holds both to the same behaviours. What it
-//! does not know it refuses or leaves out. Not evaluated: CEL rules, formats, patterns. Not there: dry runs, strategic merge patches,
-//! deletion of collections, garbage collection by owner.
+//! does not know it refuses or leaves out. Not evaluated: formats, patterns. Not there: dry runs, strategic merge patches, deletion of
+//! collections, garbage collection by owner.
 //!
 //! | file | what |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | `create`, `update`, `delete` | the writes, and what the server itself does to an object with each |
 //! | `patch` | from the body of a PUT or PATCH to the object that is asked for |
 //! | `apply`, `fieldset`, `merge` | who owns which field: server-side apply |
-//! | `schema` | the schema of a custom resource: pruning, defaults, the simpler checks |
+//! | `schema` | the schema of a custom resource: pruning, defaults, checks |
 //! | `selectors` | label and field selectors |
 //! | `store` | objects, versions, history |
 //! | `controllers` | what other controllers of a cluster do: the end of namespaces and of resource definitions |

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::Query;
 use axum::http::Uri;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::core::cel::{CompiledSchema, compile_schema};
 use serde_json::{Value, json};
 
 use super::{Request, schema};
@@ -24,6 +25,8 @@ pub(super) struct Kind {
     pub(super) status: bool,
     /// Of the whole object; null where there is none.
     pub(super) schema: Value,
+    /// Its rules in CEL.
+    pub(super) rules: Option<CompiledSchema>,
     /// Paths that field selectors may name, besides name and namespace.
     pub(super) selectable: Vec<String>,
 }
@@ -39,6 +42,7 @@ pub(super) fn built_in() -> Vec<Kind> {
         custom: false,
         status: false,
         schema: Value::Null,
+        rules: None,
         selectable: Vec::new(),
     };
     vec![
@@ -54,6 +58,7 @@ impl Kind {
         let spec = &crd.spec;
         let version = spec.versions.iter().find(|v| v.storage).expect("a stored version");
         let own = version.schema.as_ref().and_then(|s| s.open_api_v3_schema.as_ref());
+        let own = serde_json::to_value(own).expect("a schema");
         Self {
             group: spec.group.clone(),
             version: version.name.clone(),
@@ -62,7 +67,8 @@ impl Kind {
             namespaced: spec.scope == "Namespaced",
             custom: true,
             status: version.subresources.as_ref().is_some_and(|s| s.status.is_some()),
-            schema: schema::whole(serde_json::to_value(own).expect("a schema")),
+            rules: Some(compile_schema(&own)),
+            schema: schema::whole(own),
             selectable: version.selectable_fields.iter().flatten().map(|f| f.json_path.trim_start_matches('.').to_owned()).collect(),
         }
     }

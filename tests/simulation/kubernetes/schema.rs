@@ -170,7 +170,20 @@ pub(super) fn faults(value: &Value, schema: &Value, path: &str, found: &mut Vec<
     {
         fault("FieldValueTooMany", path.to_owned(), format!("Too many: {}: must have at most {most} items", items.len()));
     }
+    let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    if let shape @ (Shape::ListMap(_) | Shape::Set) = shape(schema, value) {
+        for (n, item) in items.iter().enumerate().filter(|(n, item)| items[..*n].iter().any(|one| same_item(one, item, &shape))) {
+            found.push(Cause { reason: "FieldValueDuplicate", field: format!("{path}[{n}]"), message: format!("Duplicate value: {item}") });
+        }
+    }
     each_child(value, schema, path, |_, child, schema, path| faults(child, schema, &path, found));
+}
+
+fn same_item(one: &Value, other: &Value, shape: &Shape<'_>) -> bool {
+    match shape {
+        Shape::ListMap(keys) => keys.iter().all(|key| one[*key] == other[*key]),
+        _ => one == other,
+    }
 }
 
 fn is_a(value: &Value, wanted: &str) -> bool {

@@ -1,6 +1,7 @@
 //! PUT and PATCH: what is asked for, and what comes of it.
 
 use jiff::Timestamp;
+use kube::core::cel::Validator;
 use serde_json::Value;
 
 use super::apply::{self, Operation, Scope};
@@ -50,7 +51,7 @@ impl Kubernetes {
         let mut object = if target.status { with_status_of(&live, &asked) } else { with_servers_fields_of(&live, asked, &kind) };
         tidy(&mut object);
         check_metadata(&kind, target.name(), &live, &object)?;
-        check(&kind, target.name(), &object)?;
+        check(&kind, target.name(), Some(&live), &object)?;
         if object["metadata"].get("deletionTimestamp").is_some() && object["metadata"].get("finalizers").is_none() {
             self.store.remove(&key);
             return Ok((200, object));
@@ -170,13 +171,22 @@ fn check_metadata(kind: &Kind, name: &str, live: &Value, object: &Value) -> Resu
     if found.is_empty() { Ok(()) } else { Err(Refusal::invalid(kind, name, &found)) }
 }
 
-/// What the schema says of it.
-pub(super) fn check(kind: &Kind, name: &str, object: &Value) -> Result<(), Refusal> {
+/// What the schema and its rules say of it. Unlike the real server this refuses also what was wrong before and did not change.
+pub(super) fn check(kind: &Kind, name: &str, live: Option<&Value>, object: &Value) -> Result<(), Refusal> {
     let mut found = Vec::new();
     schema::faults(object, &kind.schema, "", &mut found);
     if kind.plural == "events" && object["note"].as_str().is_some_and(|note| note.len() > 1024) {
         let message = "Invalid value: \"\": can have at most 1024 characters".to_owned();
         found.push(Cause { reason: "FieldValueInvalid", field: "note".to_owned(), message });
+    }
+    // What has the wrong shape is not given to the rules.
+    if let (true, Some(rules)) = (found.is_empty(), &kind.rules) {
+        let errors = Validator::new().validate_compiled(rules, object, live).err();
+        found.extend(errors.into_iter().flatten().map(|error| Cause {
+            reason: "FieldValueInvalid",
+            field: error.field_path.trim_start_matches('.').to_owned(),
+            message: format!("Invalid value: {}", error.message),
+        }));
     }
     if found.is_empty() { Ok(()) } else { Err(Refusal::invalid(kind, name, &found)) }
 }

@@ -42,7 +42,7 @@ pub(super) async fn an_object_with_finalizers_stays_until_the_last_is_off(api: &
         {"op": "add", "path": "/metadata/finalizers", "value": []},
     ]);
     let last = api.json_patch("a", patch).await.unwrap();
-    assert_eq!(last["metadata"].get("finalizers"), None);
+    assert_eq!((last["metadata"].get("finalizers"), version(&last)), (None, version(&one)), "the version is that before");
     refused(api.find("a").await, 404, "NotFound", "not found");
 
     assert_eq!(watch.change().await, ("MODIFIED", "a".to_owned(), version(&deleting)));

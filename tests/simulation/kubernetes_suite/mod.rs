@@ -83,11 +83,14 @@ cases! {
         defaults_are_filled_in,
         unknown_fields_are_dropped,
         what_the_schema_forbids_is_invalid,
+        rules_are_evaluated_with_every_write,
+        list_items_have_keys_of_their_own,
         empty_metadata_is_absent,
     }
     others::{
         secrets_are_selected_by_label,
         a_namespace_has_labels_and_is_needed,
+        a_namespace_that_ends_takes_all_in_it_along,
         the_definition_says_that_it_is_established,
         events_are_created_and_patched,
         long_notes_of_events_are_refused,

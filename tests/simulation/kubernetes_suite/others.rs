@@ -1,5 +1,6 @@
 //! The objects besides the resource itself.
 
+use axum::http;
 use kube::api::{Patch, PatchParams};
 use kube::core::Request;
 use serde_json::{Value, json};
@@ -43,6 +44,35 @@ pub(super) async fn a_namespace_has_labels_and_is_needed(api: &Api) {
     refused(answer, 404, "NotFound", "namespaces \"not-there\" not found");
     assert_eq!(api.post(&api.path(), &elsewhere).await.unwrap_err().code, 400, "the path says another namespace");
     refused(api.read("/api/v1/namespaces/not-there").await, 404, "NotFound", "namespaces \"not-there\" not found");
+}
+
+pub(super) async fn a_namespace_that_ends_takes_all_in_it_along(api: &Api) {
+    let secrets = format!("/api/v1/namespaces/{}/secrets", api.namespace);
+    let namespace = format!("/api/v1/namespaces/{}", api.namespace);
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}});
+    api.post(&secrets, &secret).await.unwrap();
+    let held = api.create("held", json!({"metadata": {"finalizers": ["example.dev/x"]}})).await;
+    api.create("free", json!({})).await;
+    let mut watch = api.watch(&version(&held), "").await;
+    let answer = api.send(http::Request::delete(&namespace).body(Vec::new()).unwrap()).await.unwrap();
+    assert!(answer["metadata"]["deletionTimestamp"].is_string(), "{answer}");
+    let mut of = Vec::new();
+    while of.len() < 3 {
+        let (event, object) = watch.object().await;
+        of.push((event, name_of(&object).to_owned(), object["metadata"]["deletionTimestamp"].is_string()));
+    }
+    of.sort();
+    let expected = [("ADDED", "free", false), ("DELETED", "free", false), ("MODIFIED", "held", true)];
+    assert_eq!(of, expected.map(|(event, name, deleting)| (event, name.to_owned(), deleting)));
+    refused(api.post(&secrets, &secret).await, 403, "Forbidden", "because it is being terminated");
+    refused(api.post(&api.path(), &api.machine("b", json!({}))).await, 403, "Forbidden", "because it is being terminated");
+    api.merge("held", json!({"metadata": {"annotations": {"x": "1"}}})).await.unwrap();
+    api.merge("held", json!({"metadata": {"finalizers": null}})).await.unwrap();
+    refused(api.find("held").await, 404, "NotFound", "not found");
+    while api.read(&namespace).await.is_ok() {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    refused(api.read(&format!("{secrets}/a")).await, 404, "NotFound", "");
 }
 
 pub(super) async fn the_definition_says_that_it_is_established(api: &Api) {

@@ -61,6 +61,26 @@ pub(super) async fn what_the_schema_forbids_is_invalid(api: &Api) {
     assert_eq!(api.get("a").await, object);
 }
 
+pub(super) async fn rules_are_evaluated_with_every_write(api: &Api) {
+    let answer = api.post(&api.path(), &api.machine("a", json!({"spec": {"region": "ny2"}}))).await;
+    let status = refused(answer, 422, "Invalid", "write the region's code in capitals");
+    assert_eq!(status.details.unwrap().causes[0].field, "spec.region");
+    api.create("a", json!({"metadata": {"finalizers": ["example.dev/x"]}})).await;
+    refused(api.merge("a", json!({"spec": {"region": "CA1"}})).await, 422, "Invalid", "region is fixed");
+    refused(api.merge("a", json!({"spec": {"managementPolicy": "Observe"}})).await, 422, "Invalid", "Observe needs");
+    api.merge_status("a", json!({"machineId": "ps1"})).await.unwrap();
+    api.merge("a", json!({"spec": {"managementPolicy": "Observe"}})).await.unwrap();
+    refused(api.merge_status("a", json!({"machineId": null})).await, 422, "Invalid", "Observe needs a machine to look at");
+    api.delete("a").await.unwrap();
+    api.merge("a", json!({"metadata": {"finalizers": null}})).await.unwrap();
+}
+
+pub(super) async fn list_items_have_keys_of_their_own(api: &Api) {
+    api.create("a", json!({})).await;
+    let item = |n: i32| json!({"field": "a", "action": "Report", "since": "2026-01-01T00:00:00Z", "observed": n.to_string()});
+    refused(api.merge_status("a", json!({"drift": [item(1), item(2)]})).await, 422, "Invalid", "status.drift[1]: Duplicate value");
+}
+
 pub(super) async fn empty_metadata_is_absent(api: &Api) {
     let object = api.create("a", json!({"metadata": {"annotations": {}, "finalizers": [], "labels": null}})).await;
     for field in ["annotations", "finalizers", "labels"] {
