@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Namespace, ObjectReference, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, Patch, PatchParams};
-use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::core::{DeserializeGuard, PartialObjectMeta, response::Status};
 use kube::runtime::events::{Event, Recorder, Reporter};
 use kube::{Client, ResourceExt};
 use serde_json::json;
@@ -66,13 +66,12 @@ impl Objects {
     }
 
     async fn patch_finalizers(&self, object: &PaperspaceMachine, finalizers: &[String], what: &'static str) -> Result<Written, Error> {
-        let patch: json_patch::Patch = serde_json::from_value(json!([
+        let patch = json_patch(json!([
             {"op": "test", "path": "/metadata/uid", "value": object.uid()},
             {"op": "test", "path": "/metadata/resourceVersion", "value": object.resource_version()},
             {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
-        ]))
-        .map_err(|e| Error::Unreadable(e.to_string()))?;
-        self.patch(object, &Patch::Json::<()>(patch), &PatchParams::default(), what).await
+        ]))?;
+        self.patch(object, &patch, &PatchParams::default(), what).await
     }
 
     /// Writes the annotation that tells a restored object from a new one.
@@ -102,18 +101,16 @@ impl Objects {
         version: Option<&str>,
         status: &PaperspaceMachineStatus,
     ) -> Result<Written, Error> {
-        // Server-side apply removes what this manager left out: a status is always written whole, and `force` takes fields that somebody
-        // else wrote, but not the version that it was made for.
-        let body = json!({
-            "apiVersion": "paperspace-operator.dev/v1alpha1", "kind": "PaperspaceMachine",
-            "metadata": {"name": object.name_any(), "uid": object.uid(), "resourceVersion": version},
-            "status": status,
-        });
+        // Not by server-side apply: that leaves what somebody else wrote and the operator says nothing of, so that memory could not be
+        // erased, or half of a field stayed that the server then refuses with every further write.
+        let patch = json_patch(json!([
+            {"op": "test", "path": "/metadata/uid", "value": object.uid()},
+            {"op": "test", "path": "/metadata/resourceVersion", "value": version},
+            {"op": "add", "path": "/status", "value": status},
+        ]))?;
         let api = self.machines(&object.namespace().unwrap_or_default());
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        written(within("writing the status", api.patch_status(&object.name_any(), &params, &Patch::Apply(body))).await, |o| {
-            o.metadata.resource_version
-        })
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        written(within("writing the status", api.patch_status(&object.name_any(), &params, &patch)).await, |o| o.metadata.resource_version)
     }
 
     /// Publishes an event. Each has a recorder of its own: one that remembers takes the next event with the same reason for a repetition,
@@ -158,16 +155,57 @@ pub(super) async fn within<T>(what: &'static str, call: impl Future<Output = kub
     }
 }
 
+fn json_patch(operations: serde_json::Value) -> Result<Patch<()>, Error> {
+    serde_json::from_value(operations).map(Patch::Json).map_err(|e| Error::Unreadable(e.to_string()))
+}
+
 fn written<T>(result: Result<T, Error>, version: impl Fn(T) -> Option<String>) -> Result<Written, Error> {
     match result {
         Ok(object) => Ok(Written::As(version(object))),
         Err(Error::Kubernetes { what, source }) => match source.as_ref() {
-            // A failed `test` of a JSON patch is Invalid.
-            kube::Error::Api(s) if s.is_conflict() || s.is_not_found() || (s.is_invalid() && s.message.contains("test")) => {
-                Ok(Written::Conflict)
-            }
+            kube::Error::Api(s) if s.is_conflict() || s.is_not_found() || is_failed_test(s) => Ok(Written::Conflict),
             _ => Err(Error::Kubernetes { what, source }),
         },
         Err(error) => Err(error),
+    }
+}
+
+/// Whether a `test` of a JSON patch failed. The server says only that the request is in error; what a schema refuses has causes.
+fn is_failed_test(status: &Status) -> bool {
+    status.is_invalid() && status.details.as_ref().is_none_or(|details| details.causes.is_empty())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// What comes of a write that was answered so.
+    fn answered(status: serde_json::Value) -> Result<Written, Error> {
+        let status: Status = serde_json::from_value(status).unwrap();
+        written::<()>(Err(Error::Kubernetes { what: "writing", source: Box::new(kube::Error::Api(status.boxed())) }), |()| None)
+    }
+
+    #[test]
+    fn a_write_that_came_too_late_is_a_conflict() {
+        // As kube-apiserver 1.20 and apiextensions-apiserver 1.36 answer.
+        let failed_test = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "Invalid", "details": {}, "code": 422,
+            "message": "the server rejected our request due to an error in our request",
+        });
+        let gone = json!({"status": "Failure", "reason": "NotFound", "details": {"name": "a"}, "code": 404, "message": "not found"});
+        let changed = json!({"status": "Failure", "reason": "Conflict", "details": {"name": "a"}, "code": 409, "message": "modified"});
+        for status in [failed_test, gone, changed] {
+            assert!(matches!(answered(status.clone()), Ok(Written::Conflict)), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_write_that_the_schema_refuses_is_an_error() {
+        let status = json!({
+            "status": "Failure", "reason": "Invalid", "code": 422, "message": "PaperspaceMachine.paperspace-operator.dev \"test\" is invalid",
+            "details": {"name": "test", "causes": [{"reason": "FieldValueRequired", "message": "Required value", "field": "spec.region"}]},
+        });
+        assert!(matches!(answered(status), Err(Error::Kubernetes { .. })));
     }
 }

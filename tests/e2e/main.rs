@@ -11,6 +11,7 @@ mod cases_deletion;
 mod cases_drift;
 mod cases_faults;
 mod cases_keys;
+mod cases_kubernetes;
 mod cases_power;
 mod cases_restraint;
 mod cases_scale;
@@ -21,3 +22,7 @@ mod on_server;
 // The table that `tests/crd` asks of the schema without a server.
 #[path = "../crd/table.rs"]
 mod table;
+
+// What the API of the simulation is held to.
+#[path = "../simulation/kubernetes_suite/mod.rs"]
+mod kubernetes_suite;
