@@ -1,7 +1,31 @@
-//! The operator against an in-memory Kubernetes API.
+//! The whole operator in one process and in virtual time: the real controller, fleet and client between an in-memory Kubernetes API and
+//! the simulator's state machine. A seed decides a run to its last call; an hour takes milliseconds.
+//!
+//! | file | what |
+//! |---|---|
+//! | `kubernetes` | the Kubernetes API, held to a real one by `kubernetes_suite` |
+//! | `world`, `gate`, `wire`, `process` | one run: its clock, the order of all calls, what carries them, operators that can die at any call |
+//! | `faults`, `planted` | what goes wrong on the way; mistakes planted in the operator |
+//! | `user`, `book` | what users and the console do; what was asked for, held against the truth at the end |
+//! | `scenarios`, `crash_matrix` | every main path, disturbed at every remote call |
+//! | `life`, `soak` | random lives of many resources |
+//! | `net` | every planted mistake is caught |
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs, reason = "tests")]
 
+mod book;
+mod crash_matrix;
+mod faults;
+mod gate;
 mod kubernetes;
 mod kubernetes_cases;
 mod kubernetes_suite;
+mod life;
+mod net;
+mod planted;
+mod process;
+mod scenarios;
+mod soak;
+mod user;
+mod wire;
+mod world;

@@ -150,6 +150,11 @@ impl Kubernetes {
         self.store.get(&store::key(resource, namespace, name)).map(|stored| stored.object.clone())
     }
 
+    /// The same without a copy.
+    pub(crate) fn view(&self, resource: &str, namespace: &str, name: &str) -> Option<&Value> {
+        self.store.get(&store::key(resource, namespace, name)).map(|stored| &stored.object)
+    }
+
     /// All objects of a resource, such as "events".
     pub(crate) fn all(&self, resource: &str) -> Vec<Value> {
         self.store.below(&format!("{resource}/")).map(|(_, stored)| stored.object.clone()).collect()

@@ -1,0 +1,130 @@
+//! Mistakes planted in the operator, to see that the net holds fish: each must be caught.
+//!
+//! None of them is in the operator's code. What the operator is told, or what it says, is changed on the way, exactly as if it had made
+//! the mistake itself: an operator that believes a list for too long, and one that is told the same list for too long, do the same.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use paperspace_operator::simulator::{Reply, Request};
+use serde_json::{Value, json};
+
+use super::kubernetes;
+use super::world::TEAM;
+
+/// A mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mistake {
+    /// Only the first page of a list is read.
+    SecondPageIgnored,
+    /// After a crash a restart that was written down is made again.
+    RestartRepeated,
+    /// A create trusts a list from before the last attempt.
+    StaleSnapshotTrusted,
+    /// A machine that a list lacks is taken for destroyed.
+    AbsenceFromAListIsDeletion,
+    /// The status is written without the version that it was made from.
+    StatusWrittenBlindly,
+    /// The address is released before Retain is read.
+    RetainReadTooLate,
+    /// Whatever team a key opens, what it does not see is taken for gone.
+    AnotherTeamsEyes,
+    /// A create that times out at the API (408) is taken for refused.
+    AmbiguityIsRefusal,
+}
+
+/// A mistake, and what has come of it so far.
+#[derive(Debug)]
+pub(crate) struct Planted {
+    mistake: Mistake,
+    list: Mutex<Option<Value>>,
+    believed_gone: Mutex<BTreeSet<String>>,
+}
+
+impl Planted {
+    pub(crate) fn new(mistake: Mistake) -> Self {
+        Self { mistake, list: Mutex::default(), believed_gone: Mutex::default() }
+    }
+
+    /// What the operator makes of Paperspace's answer.
+    pub(crate) fn paperspace(&self, request: &Request, reply: Reply) -> Reply {
+        let Reply::Json { status, retry_after, mut body } = reply else { return reply };
+        let is_list = request.method == "GET" && request.path == "/v1/machines" && status == 200;
+        match self.mistake {
+            Mistake::SecondPageIgnored if is_list => {
+                body["hasMore"] = false.into();
+                body["nextPage"] = Value::Null;
+            }
+            Mistake::StaleSnapshotTrusted if is_list => {
+                body = self.list.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(body).clone();
+            }
+            Mistake::AbsenceFromAListIsDeletion => return self.without_the_absent(request, Reply::Json { status, retry_after, body }),
+            Mistake::AnotherTeamsEyes if request.path == "/v1/auth/session" && body["team"].is_object() => body["team"]["id"] = TEAM.into(),
+            Mistake::AmbiguityIsRefusal if request.method == "POST" && status == 408 => {
+                return Reply::Json { status: 400, retry_after, body };
+            }
+            _ => {}
+        }
+        Reply::Json { status, retry_after, body }
+    }
+
+    /// What a complete list once lacked is gone, whatever is said of it later.
+    fn without_the_absent(&self, request: &Request, reply: Reply) -> Reply {
+        let Reply::Json { status, retry_after, mut body } = reply else { return reply };
+        let mut gone = self.believed_gone.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(items), true) = (body["items"].as_array_mut(), request.path == "/v1/machines") {
+            let ids: BTreeSet<&str> = items.iter().filter_map(|m| m["id"].as_str()).collect();
+            let before = known.take().unwrap_or_default();
+            let before = before.as_array().into_iter().flatten().filter_map(Value::as_str);
+            gone.extend(before.filter(|id| !ids.contains(id)).map(str::to_owned));
+            items.retain(|m| m["id"].as_str().is_none_or(|id| !gone.contains(id)));
+            *known = Some(items.iter().map(|m| m["id"].clone()).collect());
+        }
+        let one = request.path.strip_prefix("/v1/machines/").filter(|id| gone.contains(*id));
+        match one {
+            Some(_) => Reply::Json { status: 404, retry_after, body: json!({"code": "NOT_FOUND", "message": "Machine not found"}) },
+            None => Reply::Json { status, retry_after, body },
+        }
+    }
+
+    /// What the operator says to Kubernetes.
+    pub(crate) fn request(&self, mut request: kubernetes::Request) -> kubernetes::Request {
+        if self.mistake == Mistake::StatusWrittenBlindly && request.method == "PATCH" && request.path.ends_with("/status") {
+            request.body = changed(&request.body, |body| {
+                body["metadata"].as_object_mut().expect("metadata").remove("resourceVersion");
+            });
+        }
+        request
+    }
+
+    /// What the operator, in its life of this number, makes of an object that it reads.
+    pub(crate) fn read(&self, life: u64, reply: kubernetes::Reply) -> kubernetes::Reply {
+        let kubernetes::Reply::Answer { status: 200, body } = reply else { return reply };
+        let body = match self.mistake {
+            Mistake::RestartRepeated if life > 0 => changed(&body, |object| {
+                if object["status"]["operation"]["name"] == "Restart" {
+                    let status = object["status"].as_object_mut().expect("a status");
+                    status.remove("operation");
+                    status.remove("handledRestartAt");
+                }
+            }),
+            Mistake::RetainReadTooLate => changed(&body, |object| {
+                if object["spec"]["publicIp"].is_object() {
+                    object["spec"]["publicIp"]["reclaimPolicy"] = "Release".into();
+                }
+                if object["status"]["applied"].is_object() {
+                    object["status"]["applied"]["retainIp"] = false.into();
+                }
+            }),
+            _ => body,
+        };
+        kubernetes::Reply::Answer { status: 200, body }
+    }
+}
+
+fn changed(body: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let Ok(mut value) = serde_json::from_slice(body) else { return body.to_vec() };
+    change(&mut value);
+    value.to_string().into_bytes()
+}

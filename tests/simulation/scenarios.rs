@@ -1,0 +1,210 @@
+//! What the crash matrix disturbs: for each main path of the operator a short story with an end.
+
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt as _};
+use serde_json::{Value, json};
+
+use super::user::{Done, NAMESPACE, User, condition, is_settled};
+
+/// A story. What happens in `before` goes well; what happens in `then` is disturbed. It ends well when `then` does.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) before: fn(User) -> BoxFuture<'static, Done>,
+    pub(crate) then: fn(User) -> BoxFuture<'static, Done>,
+}
+
+macro_rules! scenarios {
+    ($($name:ident: $before:expr, $then:expr;)+) => {
+        /// All of them.
+        pub(crate) const SCENARIOS: &[Scenario] = &[$(Scenario {
+            name: stringify!($name),
+            before: |user| $before(user).boxed(),
+            then: |user| $then(user).boxed(),
+        },)+];
+    };
+}
+
+scenarios! {
+    create: nothing, create;
+    create_stopped: nothing, create_stopped;
+    delete: running, delete;
+    delete_while_creating: nothing, delete_while_creating;
+    change_in_place: running, change_in_place;
+    change_that_needs_a_stop: resizable, change_that_needs_a_stop;
+    power_cycle: running, power_cycle;
+    restart: running, restart;
+    drift: running, drift;
+    vanished_machine: running, vanished_machine;
+    adopt: by_hand, adopt;
+    credential_rotation: with_own_key, credential_rotation;
+    static_address: nothing, static_address;
+    leave_static_address: with_static_address, leave_static_address;
+    keep_static_address: with_static_address, keep_static_address;
+    key_of_another_team: with_own_key, key_of_another_team;
+    restore_with_a_new_uid: restored, restore_with_a_new_uid;
+}
+
+async fn nothing(_: User) -> Done {
+    Ok(())
+}
+
+async fn running(user: User) -> Done {
+    user.create("a", &json!({})).await;
+    user.until_settled("a").await
+}
+
+async fn create(user: User) -> Done {
+    running(user).await
+}
+
+async fn create_stopped(user: User) -> Done {
+    user.create("a", &json!({"powerState": "Stopped"})).await;
+    user.until_settled("a").await?;
+    let state = user.get("a").unwrap_or_default()["status"]["state"].clone();
+    if state == "off" { Ok(()) } else { Err(format!("state is {state}")) }
+}
+
+async fn delete(user: User) -> Done {
+    user.delete("a").await;
+    user.until_gone("a").await
+}
+
+async fn delete_while_creating(user: User) -> Done {
+    user.create("a", &json!({})).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    user.delete("a").await;
+    user.until_gone("a").await
+}
+
+async fn change_in_place(user: User) -> Done {
+    user.edit("a", json!({"autoSnapshot": {"frequency": "Daily", "keep": 3}, "machineName": "other"})).await;
+    user.until_settled("a").await
+}
+
+async fn resizable(user: User) -> Done {
+    user.create("a", &json!({"resizePolicy": "StopAndStart"})).await;
+    user.until_settled("a").await
+}
+
+async fn change_that_needs_a_stop(user: User) -> Done {
+    user.edit("a", json!({"diskSizeGB": 100, "machineType": "C6"})).await;
+    user.until_settled("a").await?;
+    let machine = user.world.machines().pop().unwrap_or_default();
+    let is = (&machine["machineType"], &machine["diskSize"], &machine["state"]);
+    if is == (&json!("C6"), &json!(100), &json!("ready")) { Ok(()) } else { Err(format!("the machine is {is:?}")) }
+}
+
+async fn power_cycle(user: User) -> Done {
+    user.edit("a", json!({"powerState": "Stopped"})).await;
+    user.until_settled("a").await?;
+    user.edit("a", json!({"powerState": "Running"})).await;
+    user.until_settled("a").await
+}
+
+async fn restart(user: User) -> Done {
+    user.restart("a", "now").await;
+    user.until_settled("a").await
+}
+
+async fn drift(user: User) -> Done {
+    user.change_at_console("a", &json!({"autoSnapshotEnabled": true, "autoSnapshotFrequency": "daily", "state": "off"})).await;
+    let mended = |user: &User| {
+        let machine = user.world.machines().pop().unwrap_or_default();
+        machine["autoSnapshotEnabled"] == false && machine["state"] == "ready"
+    };
+    user.until("a", "the drift to be mended", |object| mended(&user) && object.is_some_and(is_settled)).await
+}
+
+async fn vanished_machine(user: User) -> Done {
+    let first = user.machine_id("a");
+    user.destroy_at_console("a").await;
+    let another = |object: &Value| is_settled(object) && object["status"]["machineId"].as_str() != first.as_deref();
+    user.until("a", "another machine", |object| object.is_some_and(another)).await
+}
+
+async fn by_hand(user: User) -> Done {
+    user.secret("key", "second-key-of-te1").await;
+    user.create_at_console(&json!({"name": "found"})).await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    Ok(())
+}
+
+async fn adopt(user: User) -> Done {
+    let id = user.world.machines()[0]["id"].clone();
+    let spec = json!({"templateId": null, "adopt": {"machineId": id}, "credentialsRef": {"name": "key"}});
+    user.create("a", &spec).await;
+    user.until_settled("a").await?;
+    user.delete("a").await;
+    user.until_gone("a").await
+}
+
+async fn with_own_key(user: User) -> Done {
+    user.secret("key", super::world::KEY).await;
+    user.create("a", &json!({"credentialsRef": {"name": "key"}})).await;
+    user.until_settled("a").await
+}
+
+async fn credential_rotation(user: User) -> Done {
+    user.world.sim("POST", "faults", &json!({"kind": "revoke-key", "key": super::world::KEY}));
+    user.edit("a", json!({"powerState": "Stopped"})).await;
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    user.secret("key", "second-key-of-te1").await;
+    user.until_settled("a").await
+}
+
+async fn static_address(user: User) -> Done {
+    user.create("a", &json!({"publicIp": {"type": "Static"}})).await;
+    user.until_settled("a").await?;
+    user.delete("a").await;
+    user.until_gone("a").await
+}
+
+async fn with_static_address(user: User) -> Done {
+    user.create("a", &json!({"publicIp": {"type": "Static"}})).await;
+    user.until_settled("a").await
+}
+
+async fn leave_static_address(user: User) -> Done {
+    user.edit("a", json!({"publicIp": {"type": "Dynamic"}})).await;
+    user.until_settled("a").await?;
+    user.edit("a", json!({"publicIp": {"type": "Static"}})).await;
+    user.until_settled("a").await
+}
+
+async fn keep_static_address(user: User) -> Done {
+    user.edit("a", json!({"publicIp": {"reclaimPolicy": "Retain"}})).await;
+    let address = user.world.machines()[0]["publicIp"].as_str().unwrap_or_default().to_owned();
+    user.world.book().kept_addresses.insert(address);
+    user.delete("a").await;
+    user.until_gone("a").await
+}
+
+async fn key_of_another_team(user: User) -> Done {
+    user.secret("key", "key-of-te2").await;
+    user.edit("a", json!({"autoSnapshot": {"frequency": "Daily", "keep": 1}})).await;
+    tokio::time::sleep(Duration::from_mins(15)).await;
+    user.secret("key", super::world::KEY).await;
+    user.until_settled("a").await
+}
+
+/// The resource is gone, its machine stayed, and it comes back from a backup.
+async fn restored(user: User) -> Done {
+    running(user.clone()).await?;
+    let backup = user.get("a").unwrap_or_default();
+    user.edit("a", json!({"deletionPolicy": "Retain"})).await;
+    user.delete("a").await;
+    user.until_gone("a").await?;
+    let address = "paperspace-operator.dev/machine";
+    user.create_with("a", &json!({}), &json!({address: backup["metadata"]["annotations"][address]})).await;
+    user.until("a", "Restored", |object| object.is_some_and(|o| condition(o, "Ready") == Some(("False", "Restored")))).await
+}
+
+async fn restore_with_a_new_uid(user: User) -> Done {
+    let address = user.get("a").unwrap_or_default()["metadata"]["annotations"]["paperspace-operator.dev/machine"].clone();
+    let parts: Vec<&str> = address.as_str().unwrap_or_default().split('/').collect();
+    let [_, machine, mark] = parts[..] else { return Err(format!("{NAMESPACE}/a: the address is {address}")) };
+    user.secret("key", "second-key-of-te1").await;
+    user.edit("a", json!({"adopt": {"machineId": machine, "replaceMark": mark}, "credentialsRef": {"name": "key"}})).await;
+    user.until_settled("a").await
+}

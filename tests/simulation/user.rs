@@ -1,0 +1,248 @@
+//! What users do with resources, and what they see.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::ObjectMeta;
+use kube::{CustomResourceExt as _, ResourceExt as _};
+use paperspace_operator::crd::PaperspaceMachine;
+use serde_json::{Value, json};
+
+use super::world::World;
+
+/// The namespace of everything.
+pub(crate) const NAMESPACE: &str = "default";
+
+/// What was waited for came, or what came instead.
+pub(crate) type Done = Result<(), String>;
+
+/// Longer than anything here may take.
+const PATIENCE: Duration = Duration::from_hours(4);
+
+/// Somebody with kubectl.
+#[derive(Clone)]
+pub(crate) struct User {
+    pub(crate) world: Arc<World>,
+    machines: Api<DynamicObject>,
+    secrets: Api<Secret>,
+}
+
+impl User {
+    pub(crate) fn new(world: &Arc<World>) -> Self {
+        let client = world.client();
+        let resource = PaperspaceMachine::api_resource();
+        Self {
+            world: world.clone(),
+            machines: Api::namespaced_with(client.clone(), NAMESPACE, &resource),
+            secrets: Api::namespaced(client, NAMESPACE),
+        }
+    }
+
+    async fn does(&self, what: &str) {
+        self.world.gate.moment(Duration::from_millis(1)).await;
+        self.world.note(&format!("user: {what}"));
+    }
+
+    /// A small machine that is kept running, with `spec` laid over it; null removes a field.
+    pub(crate) async fn create(&self, name: &str, spec: &Value) {
+        self.create_with(name, spec, &json!({})).await;
+    }
+
+    /// The same, with annotations.
+    pub(crate) async fn create_with(&self, name: &str, spec: &Value, annotations: &Value) {
+        self.does(&format!("create {name} {spec} {annotations}")).await;
+        let mut object = json!({
+            "apiVersion": "paperspace-operator.dev/v1alpha1", "kind": "PaperspaceMachine",
+            "metadata": {"name": name, "namespace": NAMESPACE, "annotations": annotations},
+            "spec": {"machineType": "C5", "templateId": "t0nspur5", "region": "NY2", "diskSizeGB": 50},
+        });
+        for (field, value) in spec.as_object().expect("a spec") {
+            if value.is_null() {
+                object["spec"].as_object_mut().expect("a spec").remove(field);
+            } else {
+                object["spec"][field] = value.clone();
+            }
+        }
+        let object = serde_json::from_value(object).expect("an object");
+        let created = self.machines.create(&PostParams::default(), &object).await.expect("create");
+        self.world.book().born.insert(created.uid().expect("a uid"), name.to_owned());
+    }
+
+    /// `kubectl patch --type merge`; a resource that is gone meanwhile is no mistake.
+    pub(crate) async fn patch(&self, name: &str, patch: &Value) {
+        self.does(&format!("patch {name} {patch}")).await;
+        match self.machines.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            Err(error) => panic!("patch {name}: {error}"),
+        }
+    }
+
+    /// The same of the spec.
+    pub(crate) async fn edit(&self, name: &str, spec: Value) {
+        self.patch(name, &json!({ "spec": spec })).await;
+    }
+
+    /// `kubectl annotate --overwrite`.
+    pub(crate) async fn annotate(&self, name: &str, key: &str, value: &str) {
+        self.patch(name, &json!({"metadata": {"annotations": {key: value}}})).await;
+    }
+
+    /// Asks for a restart.
+    pub(crate) async fn restart(&self, name: &str, value: &str) {
+        *self.world.book().restarts.entry(name.to_owned()).or_default() += 1;
+        self.annotate(name, "paperspace-operator.dev/restart-requested-at", value).await;
+    }
+
+    /// Somebody destroys the resource's machine at the console.
+    pub(crate) async fn destroy_at_console(&self, name: &str) {
+        self.does(&format!("console: destroy the machine of {name}")).await;
+        let id = self.machine_id(name);
+        if let Some(id) = id.filter(|id| self.world.machines().iter().any(|m| m["id"] == id.as_str())) {
+            self.world.sim("DELETE", &format!("machines/{id}"), &json!(null));
+            self.world.book().destroyed.insert(id);
+        }
+    }
+
+    /// Somebody changes the resource's machine at the console.
+    pub(crate) async fn change_at_console(&self, name: &str, fields: &Value) {
+        self.does(&format!("console: {fields} on the machine of {name}")).await;
+        let id = self.machine_id(name);
+        if let Some(id) = id.filter(|id| self.world.machines().iter().any(|m| m["id"] == id.as_str())) {
+            self.world.sim("POST", &format!("machines/{id}"), fields);
+        }
+    }
+
+    /// Somebody makes a machine at the console; its id.
+    pub(crate) async fn create_at_console(&self, over: &Value) -> String {
+        self.does(&format!("console: create {over}")).await;
+        let mut body = json!({
+            "name": "by hand", "machineType": "C5", "templateId": "t0nspur5", "region": "ny2", "diskSize": 50, "publicIpType": "dynamic",
+            "team": super::world::TEAM,
+        });
+        for (name, value) in over.as_object().expect("an object") {
+            body[name] = value.clone();
+        }
+        let id = self.world.sim("POST", "machines", &body)["id"].as_str().expect("an id").to_owned();
+        self.world.book().by_hand.insert(id.clone());
+        id
+    }
+
+    /// Somebody empties the status.
+    pub(crate) async fn wipe_status(&self, name: &str) {
+        self.does(&format!("wipe the status of {name}")).await;
+        let Some(mut object) = self.get(name) else { return };
+        object["status"] = json!({});
+        let object: DynamicObject = serde_json::from_value(object).expect("an object");
+        self.machines.replace_subresource("status", name, &PostParams::default(), &object).await.expect("replace the status");
+    }
+
+    /// `kubectl delete --wait=false`.
+    pub(crate) async fn delete(&self, name: &str) {
+        self.does(&format!("delete {name}")).await;
+        if let Some(object) = self.get(name) {
+            let uid = object["metadata"]["uid"].as_str().expect("a uid").to_owned();
+            let retains = object["spec"]["deletionPolicy"] == "Retain"
+                || (!object["spec"]["adopt"].is_null() && object["spec"]["deletionPolicy"].is_null());
+            let mut book = self.world.book();
+            if retains {
+                book.retained.insert(uid.clone());
+            }
+            book.deleted.entry(uid).or_insert(self.world.now());
+        }
+        match self.machines.delete(name, &DeleteParams::default()).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            Err(error) => panic!("delete {name}: {error}"),
+        }
+    }
+
+    /// A labelled Secret with this API key, as it is from now on.
+    pub(crate) async fn secret(&self, name: &str, key: &str) {
+        self.does(&format!("secret {name} {key}")).await;
+        let labels = [("paperspace-operator.dev/use".to_owned(), "credentials".to_owned())];
+        let mut secret = Secret {
+            metadata: ObjectMeta { name: Some(name.to_owned()), labels: Some(labels.into()), ..ObjectMeta::default() },
+            data: Some([("apiKey".to_owned(), ByteString(key.as_bytes().to_vec()))].into()),
+            ..Secret::default()
+        };
+        if let Some(old) = self.secrets.get_opt(name).await.expect("a look at the Secret") {
+            secret.metadata.resource_version = old.resource_version();
+            self.secrets.replace(name, &PostParams::default(), &secret).await.expect("replace the Secret");
+        } else {
+            self.secrets.create(&PostParams::default(), &secret).await.expect("create the Secret");
+        }
+    }
+
+    /// The names of all resources.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let all = self.world.kubernetes().all("paperspacemachines");
+        all.iter().filter_map(|object| object["metadata"]["name"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// The resource as it is.
+    pub(crate) fn get(&self, name: &str) -> Option<Value> {
+        self.world.kubernetes().object("paperspacemachines", NAMESPACE, name)
+    }
+
+    /// Waits until the resource is so.
+    pub(crate) async fn until(&self, name: &str, what: &str, is: impl Fn(Option<&Value>) -> bool) -> Done {
+        let begin = tokio::time::Instant::now();
+        while !is(self.world.kubernetes().view("paperspacemachines", NAMESPACE, name)) {
+            if begin.elapsed() >= PATIENCE {
+                return Err(format!("{name}: {PATIENCE:?} have passed without: {what}\n{:#}", self.get(name).unwrap_or_default()));
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until the resource is as it should be, at its present generation.
+    pub(crate) async fn until_settled(&self, name: &str) -> Done {
+        self.until(name, "Ready and Synced", |object| object.is_some_and(is_settled)).await
+    }
+
+    pub(crate) async fn until_gone(&self, name: &str) -> Done {
+        self.until(name, "its end", |object| object.is_none()).await
+    }
+
+    /// Waits until no operator has changed anything for so long.
+    pub(crate) async fn until_quiet(&self, quiet: Duration) -> Done {
+        let begin = tokio::time::Instant::now();
+        while self.world.quiet_for() < quiet {
+            if begin.elapsed() >= PATIENCE {
+                return Err(format!("it is not quiet after {PATIENCE:?}"));
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        Ok(())
+    }
+
+    /// The id of its machine.
+    pub(crate) fn machine_id(&self, name: &str) -> Option<String> {
+        self.get(name)?["status"]["machineId"].as_str().map(str::to_owned)
+    }
+}
+
+/// The status and reason of a condition at the object's present generation.
+pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<(&'a str, &'a str)> {
+    let condition = object["status"]["conditions"].as_array()?.iter().find(|c| c["type"] == kind)?;
+    let current = condition["observedGeneration"] == object["metadata"]["generation"];
+    current.then(|| (condition["status"].as_str().unwrap_or_default(), condition["reason"].as_str().unwrap_or_default()))
+}
+
+/// Ready and Synced, at this generation, and nobody asked for anything since.
+pub(crate) fn is_settled(object: &Value) -> bool {
+    let handled = |annotation: &str, status: &str| {
+        let asked = &object["metadata"]["annotations"][format!("paperspace-operator.dev/{annotation}")];
+        asked.is_null() || *asked == object["status"][status]
+    };
+    object["metadata"]["deletionTimestamp"].is_null()
+        && condition(object, "Ready").is_some_and(|(status, _)| status == "True")
+        && condition(object, "Synced").is_some_and(|(status, _)| status == "True")
+        && handled("restart-requested-at", "handledRestartAt")
+        && handled("reconcile-requested-at", "handledReconcileAt")
+}
