@@ -34,9 +34,14 @@ pub(crate) struct Run {
 
 /// One run, with a mistake planted or none.
 pub(crate) fn run(scenario: &Scenario, faults: &[(u64, Fate)], mistake: Option<Mistake>) -> Run {
+    run_of_seed(SEED, scenario, faults, mistake)
+}
+
+/// The same, in another order of things.
+pub(crate) fn run_of_seed(seed: u64, scenario: &Scenario, faults: &[(u64, Fate)], mistake: Option<Mistake>) -> Run {
     let disturbed = async {
         // What is looked at again and again needs no fault each time.
-        let world = World::new(SEED, mistake, &["--transition-interval", "15s"]);
+        let world = World::new(seed, mistake, &["--transition-interval", "15s"]);
         let user = User::new(&world);
         process::keep_running(&world, 0);
         let story = async {

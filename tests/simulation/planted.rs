@@ -39,11 +39,13 @@ pub(crate) struct Planted {
     mistake: Mistake,
     list: Mutex<Option<Value>>,
     believed_gone: Mutex<BTreeSet<String>>,
+    /// Lives that have forgotten what they were to forget.
+    forgotten: Mutex<BTreeSet<u64>>,
 }
 
 impl Planted {
     pub(crate) fn new(mistake: Mistake) -> Self {
-        Self { mistake, list: Mutex::default(), believed_gone: Mutex::default() }
+        Self { mistake, list: Mutex::default(), believed_gone: Mutex::default(), forgotten: Mutex::default() }
     }
 
     /// What the operator makes of Paperspace's answer.
@@ -59,7 +61,9 @@ impl Planted {
                 body = self.list.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(body).clone();
             }
             Mistake::AbsenceFromAListIsDeletion => return self.without_the_absent(request, Reply::Json { status, retry_after, body }),
-            Mistake::AnotherTeamsEyes if request.path == "/v1/auth/session" && body["team"].is_object() => body["team"]["id"] = TEAM.into(),
+            Mistake::AnotherTeamsEyes if request.path == "/v1/auth/session" => {
+                body = serde_json::from_str(&body.to_string().replace("te2", TEAM)).expect("a session");
+            }
             Mistake::AmbiguityIsRefusal if request.method == "POST" && status == 408 => {
                 return Reply::Json { status: 400, retry_after, body };
             }
@@ -91,8 +95,9 @@ impl Planted {
     /// What the operator says to Kubernetes.
     pub(crate) fn request(&self, mut request: kubernetes::Request) -> kubernetes::Request {
         if self.mistake == Mistake::StatusWrittenBlindly && request.method == "PATCH" && request.path.ends_with("/status") {
-            request.body = changed(&request.body, |body| {
-                body["metadata"].as_object_mut().expect("metadata").remove("resourceVersion");
+            request.body = changed(&request.body, |patch| {
+                let operations = patch.as_array_mut().expect("a JSON patch");
+                operations.retain(|operation| operation["op"] != "test" || operation["path"] != "/metadata/resourceVersion");
             });
         }
         request
@@ -103,7 +108,8 @@ impl Planted {
         let kubernetes::Reply::Answer { status: 200, body } = reply else { return reply };
         let body = match self.mistake {
             Mistake::RestartRepeated if life > 0 => changed(&body, |object| {
-                if object["status"]["operation"]["name"] == "Restart" {
+                let mut forgotten = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
+                if object["status"]["operation"]["name"] == "Restart" && forgotten.insert(life) {
                     let status = object["status"].as_object_mut().expect("a status");
                     status.remove("operation");
                     status.remove("handledRestartAt");
