@@ -177,7 +177,13 @@ impl World {
             Step::ServicesUp => self.stock.machines[at].state = State::ServiceReady,
             Step::Up => {
                 self.close_event(event, EventState::Done, true);
-                self.stock.machines[at].state = State::Ready;
+                let machine = &mut self.stock.machines[at];
+                machine.state = State::Ready;
+                // A restart that came between a start and its address has dropped the plan for it.
+                let lacks_address = machine.public_ip_type == IpType::Dynamic && machine.public_ip.is_none();
+                if lacks_address && !self.agenda.iter().any(|p| p.what == id && p.step == Step::Address) {
+                    self.plan(timing::DYNAMIC_ADDRESS - timing::START, id, None, Step::Address);
+                }
                 self.plan_auto_shutdown(at);
             }
             Step::Address => {

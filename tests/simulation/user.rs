@@ -193,7 +193,9 @@ impl User {
         let begin = tokio::time::Instant::now();
         while !is(self.world.kubernetes().view("paperspacemachines", NAMESPACE, name)) {
             if begin.elapsed() >= PATIENCE {
-                return Err(format!("{name}: {PATIENCE:?} have passed without: {what}\n{:#}", self.get(name).unwrap_or_default()));
+                let mut object = self.get(name).unwrap_or_default();
+                object["metadata"]["managedFields"] = Value::Null;
+                return Err(format!("{name}: {PATIENCE:?} have passed without: {what}\n{object:#}"));
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }

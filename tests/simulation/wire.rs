@@ -139,6 +139,8 @@ impl tower::Service<http::Request<Body>> for Wire {
             let call =
                 Call { api: "kubernetes", method: request.method.clone(), path: request.path.clone(), query: request.query.clone() };
             let content = request.body.clone();
+            let seconds = call.query.split('&').find_map(|parameter| parameter.strip_prefix("timeoutSeconds=")?.parse().ok());
+            let lasts = Duration::from_secs(seconds.unwrap_or(300));
             let life = wire.process.number;
             let effect = move |world: &World, fate: Fate| match fate {
                 Fate::Answer(status) => refusal(status),
@@ -150,7 +152,7 @@ impl tower::Service<http::Request<Body>> for Wire {
             };
             let reply = wire.carry(call, &content, |_| Duration::ZERO, effect, status).await;
             match reply {
-                Ok(kubernetes::Reply::Watch(lines)) => Ok(kubernetes::Reply::Watch(wire.on_the_way(lines)).into_http()),
+                Ok(kubernetes::Reply::Watch(lines)) => Ok(kubernetes::Reply::Watch(wire.on_the_way(lines, lasts)).into_http()),
                 Ok(reply) => Ok(reply.into_http()),
                 Err(Lost) => Err(std::io::Error::other("the connection broke")),
             }
@@ -175,20 +177,23 @@ fn refusal(status: u16) -> kubernetes::Reply {
 }
 
 impl Wire {
-    /// A watch's lines, each a little later.
+    /// A watch's lines, each a little later, until its time is over.
     fn on_the_way(
         &self,
         mut lines: futures::channel::mpsc::UnboundedReceiver<Vec<u8>>,
+        lasts: Duration,
     ) -> futures::channel::mpsc::UnboundedReceiver<Vec<u8>> {
         let (mut sender, arriving) = futures::channel::mpsc::unbounded();
         let Self { world, process } = self.clone();
         tokio::spawn(async move {
-            while let Some(line) = lines.next().await {
+            let over = tokio::time::Instant::now() + lasts;
+            while let Ok(Some(line)) = tokio::time::timeout_at(over, lines.next()).await {
                 world.gate.moment(Duration::from_millis(2)).await;
                 if process.is_dead() || sender.send(line).await.is_err() {
                     return;
                 }
             }
+            world.gate.moment(Duration::ZERO).await;
         });
         arriving
     }

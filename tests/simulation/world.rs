@@ -48,6 +48,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl World {
     /// A world that a seed decides, with a mistake planted in the operator, or none.
     pub(crate) fn new(seed: u64, mistake: Option<Mistake>, flags: &[&str]) -> Arc<Self> {
+        // kube's back-off takes its jitter from this thread's.
+        fastrand::seed(seed);
         let epoch: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a time");
         let own = format!("{KEY}={TEAM}");
         let keys: Vec<KeySpec> = OTHERS.iter().chain([&own.as_str()]).map(|key| key.parse().expect("a key")).collect();
