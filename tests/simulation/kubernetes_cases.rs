@@ -19,7 +19,7 @@ async fn the_kubernetes_in_memory_is_like_the_real_one() {
     let client = client(kubernetes.clone(), Arc::new(move || start + epoch.elapsed()));
     let bookmarks = tokio::spawn(async move {
         loop {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             kubernetes.lock().unwrap().bookmark();
         }
     });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::errors::{Cause, Refusal};
 use super::fieldset::{Difference, Set, Step, difference, doubles, fields_of};
@@ -77,7 +77,7 @@ pub(super) fn applied(
     }
     give_up(managers, &owned, Some(me));
     if let Some(owned) = managers.get_mut(me) {
-        owned.time = scope.time.to_owned();
+        scope.time.clone_into(&mut owned.time);
     }
     Ok(new)
 }
@@ -137,7 +137,11 @@ fn give_up(managers: &mut Managers, found: &Difference, writer: Option<&Manager>
 fn dotted(path: &[Step]) -> String {
     let step = |step: &Step| match step {
         Step::Field(name) => format!(".{name}"),
-        Step::Key(keys) => format!("[{}]", keys.trim_matches(['{', '}']).replace("\":", "\"=").replace('"', "\"")),
+        Step::Key(keys) => {
+            let keys: Map<String, Value> = serde_json::from_str(keys).expect("keys");
+            let keys: Vec<String> = keys.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            format!("[{}]", keys.join(","))
+        }
         Step::Item(item) => format!("[={item}]"),
     };
     path.iter().map(step).collect()

@@ -52,7 +52,7 @@ impl Kubernetes {
         let me = manager(target, operation);
         let ignored: &[&str] = if kind.status { &["status"] } else { &[] };
         let scope = Scope { schema: &kind.schema, ignored, api_version: &api_version, time: &time };
-        let nothing = json!({"apiVersion": api_version, "kind": kind.kind});
+        let nothing = json!({"apiVersion": api_version, "kind": kind.name});
         object = bare(&object);
         match operation {
             Operation::Update => apply::updated(&nothing, &object, &mut managers, &me, &scope),
@@ -96,7 +96,9 @@ impl Kubernetes {
             }
         }
         match self.object(DEFINITIONS, "", &kind.qualified()) {
-            Some(object) if ends(&object) => Err(Refusal::terminating()),
+            Some(object) if ends(&object) => {
+                Err(Refusal::forbidden(kind, name, "create not allowed while custom resource definition is terminating"))
+            }
             _ => Ok(()),
         }
     }
@@ -110,7 +112,7 @@ pub(super) fn same_place(kind: &Kind, target: &Target, object: &Value) -> Result
         ))),
         _ => Ok(()),
     };
-    says("kind", &kind.kind, &object["kind"])?;
+    says("kind", &kind.name, &object["kind"])?;
     says("API version", &kind.api_version(), &object["apiVersion"])?;
     if kind.namespaced {
         says("namespace", &target.namespace, &object["metadata"]["namespace"])?;

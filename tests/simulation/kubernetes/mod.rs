@@ -157,7 +157,7 @@ impl Kubernetes {
 
     /// Every open watch ends.
     pub(crate) fn break_watches(&mut self) {
-        self.store.watches.end();
+        self.store.watches.end("");
     }
 
     /// Versions before the present one are forgotten: open watches are told so and end, and what asks for an older one gets 410.

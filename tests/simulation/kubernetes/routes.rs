@@ -17,7 +17,7 @@ pub(super) struct Kind {
     pub(super) group: String,
     pub(super) version: String,
     pub(super) plural: String,
-    pub(super) kind: String,
+    pub(super) name: String,
     pub(super) namespaced: bool,
     /// A custom resource: has a schema, generations, and no writes without a version.
     pub(super) custom: bool,
@@ -37,7 +37,7 @@ pub(super) fn built_in() -> Vec<Kind> {
         group: group.to_owned(),
         version: "v1".to_owned(),
         plural: plural.to_owned(),
-        kind: kind.to_owned(),
+        name: kind.to_owned(),
         namespaced,
         custom: false,
         status: false,
@@ -63,7 +63,7 @@ impl Kind {
             group: spec.group.clone(),
             version: version.name.clone(),
             plural: spec.names.plural.clone(),
-            kind: spec.names.kind.clone(),
+            name: spec.names.kind.clone(),
             namespaced: spec.scope == "Namespaced",
             custom: true,
             status: version.subresources.as_ref().is_some_and(|s| s.status.is_some()),
@@ -84,7 +84,7 @@ impl Kind {
 
     /// The kind's name in messages.
     pub(super) fn qualified_kind(&self) -> String {
-        if self.group.is_empty() { self.kind.clone() } else { format!("{}.{}", self.kind, self.group) }
+        if self.group.is_empty() { self.name.clone() } else { format!("{}.{}", self.name, self.group) }
     }
 
     pub(super) fn details(&self, name: &str) -> Value {

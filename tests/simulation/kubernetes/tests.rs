@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
-use kube::api::{Api, ListParams, PostParams, WatchEvent, WatchParams};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::runtime::watcher;
-use paperspace_operator::crd::{PaperspaceMachine, crd};
+use paperspace_operator::crd::{CRD_NAME, PaperspaceMachine, crd};
 use serde_json::json;
 
 use super::{Kubernetes, Reply, Request};
@@ -26,11 +27,15 @@ fn world() -> World {
 
 impl World {
     async fn create(&self, name: &str) -> PaperspaceMachine {
+        self.try_create(name).await.unwrap()
+    }
+
+    async fn try_create(&self, name: &str) -> kube::Result<PaperspaceMachine> {
         let object = serde_json::from_value(json!({
             "apiVersion": "paperspace-operator.dev/v1alpha1", "kind": "PaperspaceMachine", "metadata": {"name": name},
             "spec": {"machineType": "C5", "templateId": "t1", "region": "NY2", "diskSizeGB": 50},
         }));
-        self.api.create(&PostParams::default(), &object.unwrap()).await.unwrap()
+        self.api.create(&PostParams::default(), &object.unwrap()).await
     }
 
     fn told(&self, act: impl FnOnce(&mut Kubernetes)) {
@@ -100,9 +105,8 @@ async fn a_watcher_goes_on_after_broken_watches_and_compactions() {
     let mut seen = async |until: &str| {
         while names.last().is_none_or(|last| last != until) {
             // An error is told once, and what follows makes up for it.
-            match events.next().await.unwrap() {
-                Ok(watcher::Event::Apply(o) | watcher::Event::InitApply(o)) => names.push(o.metadata.name.unwrap()),
-                Ok(_) | Err(_) => {}
+            if let Ok(watcher::Event::Apply(o) | watcher::Event::InitApply(o)) = events.next().await.unwrap() {
+                names.push(o.metadata.name.unwrap());
             }
         }
     };
@@ -117,6 +121,34 @@ async fn a_watcher_goes_on_after_broken_watches_and_compactions() {
     w.told(Kubernetes::compact);
     seen("d").await;
     assert_eq!(names, ["a", "b", "c", "a", "b", "c", "d"]);
+}
+
+#[tokio::test]
+async fn a_definition_that_is_deleted_stays_until_the_last_object_is_gone() {
+    let w = world();
+    let definitions: Api<CustomResourceDefinition> = Api::all(w.api.clone().into_client());
+    let finalizers = |list: &[&str]| Patch::Merge(json!({"metadata": {"finalizers": list}}));
+    w.create("a").await;
+    w.create("b").await;
+    w.api.patch("a", &PatchParams::default(), &finalizers(&["example.dev/x"])).await.unwrap();
+    let mut watch = w.api.watch(&WatchParams::default(), "0").await.unwrap().boxed();
+    definitions.delete(CRD_NAME, &DeleteParams::default()).await.unwrap();
+    assert!(definitions.get(CRD_NAME).await.unwrap().metadata.deletion_timestamp.is_some());
+    let left = w.api.list(&ListParams::default()).await.unwrap().items;
+    assert!(matches!(left.as_slice(), [a] if a.metadata.deletion_timestamp.is_some()), "{left:?}");
+    let refused = w.try_create("c").await.unwrap_err();
+    assert!(refused.to_string().contains("create not allowed while custom resource definition is terminating"), "{refused}");
+
+    w.api.patch("a", &PatchParams::default(), &finalizers(&[])).await.unwrap();
+    assert!(definitions.get_opt(CRD_NAME).await.unwrap().is_none());
+    assert!(matches!(w.api.list(&ListParams::default()).await, Err(kube::Error::Api(status)) if status.code == 404));
+    let mut last = None;
+    while let Some(event) = watch.try_next().await.unwrap() {
+        last = Some(event);
+    }
+    assert!(matches!(last, Some(WatchEvent::Deleted(a)) if a.metadata.name.as_deref() == Some("a")));
+    w.told(|kubernetes| kubernetes.install(&crd()));
+    w.create("a").await;
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the operator relies on of a Kubernetes API, one behaviour a case, asked through nothing but a client: so that the API in memory and
 //! the real server are held to the same.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::needless_pass_by_value, reason = "tests")]
 
 mod api;
 mod apply;
