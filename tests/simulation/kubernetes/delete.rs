@@ -72,6 +72,6 @@ impl Kubernetes {
             }
             _ => {}
         }
-        Some(self.store.put(key.to_owned(), Stored { object, lacks_defaults: false, ..stored }))
+        Some(self.store.put(key.to_owned(), Stored { object, reads_otherwise: false, ..stored }))
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Kind {
     pub(super) schema: Value,
     /// Its rules in CEL.
     pub(super) rules: Option<CompiledSchema>,
+    /// Those that are not about the spec alone.
+    pub(super) rules_of_status: Option<CompiledSchema>,
     /// Paths that field selectors may name, besides name and namespace.
     pub(super) selectable: Vec<String>,
 }
@@ -43,6 +45,7 @@ pub(super) fn built_in() -> Vec<Kind> {
         status: false,
         schema: Value::Null,
         rules: None,
+        rules_of_status: None,
         selectable: Vec::new(),
     };
     vec![
@@ -51,6 +54,12 @@ pub(super) fn built_in() -> Vec<Kind> {
         kind("events.k8s.io", "events", "Event", true),
         kind("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition", false),
     ]
+}
+
+fn without_spec(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    schema["properties"]["spec"] = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    schema
 }
 
 impl Kind {
@@ -68,6 +77,7 @@ impl Kind {
             custom: true,
             status: version.subresources.as_ref().is_some_and(|s| s.status.is_some()),
             rules: Some(compile_schema(&own)),
+            rules_of_status: Some(compile_schema(&without_spec(&own))),
             schema: schema::whole(own),
             selectable: version.selectable_fields.iter().flatten().map(|f| f.json_path.trim_start_matches('.').to_owned()).collect(),
         }
