@@ -1,14 +1,33 @@
 //! What the operator stands on: the API that the simulation has in memory is like the real one, and the operator gets along with that.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 
 use super::harness::{ControlPlane, Test, block_on, condition_of};
+use super::kubernetes::{self, Kubernetes};
 use super::kubernetes_suite;
 
 #[test]
 fn the_kubernetes_that_the_simulation_runs_on_is_like_the_real_one() {
     let client = ControlPlane::shared().client();
     block_on(kubernetes_suite::run(&client, &format!("kubernetes-{}", std::process::id())));
+}
+
+#[test]
+fn random_writes_have_the_same_effect_in_memory_and_on_the_real_server() {
+    let real = ControlPlane::shared().client();
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random::<u32>);
+    let mut kubernetes = Kubernetes::new(1);
+    kubernetes.install(&paperspace_operator::crd::crd());
+    let kubernetes = Arc::new(Mutex::new(kubernetes));
+    let difference = block_on(async {
+        let memory = kubernetes::client(kubernetes, Arc::new(jiff::Timestamp::now));
+        let namespace = format!("random-{}", std::process::id());
+        kubernetes_suite::random::difference(&memory, &real, &namespace, seed.into(), 300).await
+    });
+    println!("SEED={seed}");
+    assert!(difference.is_none(), "in memory | on the server: {}", difference.unwrap_or_default());
 }
 
 #[test]

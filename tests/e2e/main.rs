@@ -26,3 +26,7 @@ mod table;
 // What the API of the simulation is held to.
 #[path = "../simulation/kubernetes_suite/mod.rs"]
 mod kubernetes_suite;
+
+// And that API itself.
+#[path = "../simulation/kubernetes/mod.rs"]
+mod kubernetes;

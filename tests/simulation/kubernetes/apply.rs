@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::errors::{Cause, Refusal};
 use super::fieldset::{Difference, Set, Step, difference, doubles, fields_of};
@@ -43,7 +43,7 @@ pub(super) struct Scope<'s> {
 /// Takes note of a write that is no apply.
 pub(super) fn updated(old: &Value, new: &Value, managers: &mut Managers, me: &Manager, scope: &Scope<'_>) {
     let found = difference(old, new, scope.schema).without(scope.ignored);
-    let written = found.modified.union(&found.added);
+    let written = found.modified.union(&found.added).with_owners();
     // What is written belongs to the writer alone; to itself it comes back below.
     let mine = managers.get(me).map(|owned| owned.fields.minus(&found.removed)).unwrap_or_default();
     give_up(managers, &found, None);
@@ -77,16 +77,17 @@ pub(super) fn applied(
     }
     give_up(managers, &owned, Some(me));
     if let Some(owned) = managers.get_mut(me) {
-        owned.time = scope.time.to_owned();
+        owned.fields = owned.fields.with_owners();
+        scope.time.clone_into(&mut owned.time);
     }
+    managers.retain(|_, owned| !owned.fields.is_empty());
     Ok(new)
 }
 
 /// What is applied must be known to the schema, and its list items be told apart.
 fn typed(config: &Value, scope: &Scope<'_>) -> Result<(), Refusal> {
-    let mut unknown = Vec::new();
-    schema::unknown(config, scope.schema, "", &mut unknown);
-    let mut wrong: Vec<String> = unknown.iter().map(|path| format!(".{path}: field not declared in schema")).collect();
+    let mut wrong = Vec::new();
+    schema::untyped(config, scope.schema, "", &mut wrong);
     wrong.extend(doubles(config, scope.schema).iter().map(|path| format!("{}: duplicate entries for key", dotted(path))));
     if wrong.is_empty() {
         return Ok(());
@@ -137,7 +138,11 @@ fn give_up(managers: &mut Managers, found: &Difference, writer: Option<&Manager>
 fn dotted(path: &[Step]) -> String {
     let step = |step: &Step| match step {
         Step::Field(name) => format!(".{name}"),
-        Step::Key(keys) => format!("[{}]", keys.trim_matches(['{', '}']).replace("\":", "\"=").replace('"', "\"")),
+        Step::Key(keys) => {
+            let keys: Map<String, Value> = serde_json::from_str(keys).expect("keys");
+            let keys: Vec<String> = keys.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            format!("[{}]", keys.join(","))
+        }
         Step::Item(item) => format!("[={item}]"),
     };
     path.iter().map(step).collect()

@@ -23,6 +23,7 @@ impl Kubernetes {
             let Some(kind) = self.kinds.values().find(|kind| owner.ends_with(&format!("/{}", kind.qualified()))).cloned() else { continue };
             if self.delete_all(now, &kind.plural, &format!("{}/", kind.plural)) == 0 {
                 self.kinds.remove(&kind.plural);
+                self.store.watches.end(&format!("{}/", kind.plural));
                 self.store.remove(&owner);
             }
         }

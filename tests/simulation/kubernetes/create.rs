@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::apply::{self, Manager, Managers, Operation, Scope};
+use super::check::check;
 use super::controllers::DEFINITIONS;
 use super::errors::{Cause, Outcome, Refusal};
 use super::routes::{Kind, Target};
 use super::store::Stored;
-use super::update::{bare, check, tidy};
+use super::update::{bare, tidy};
 use super::{Kubernetes, Request, patch, schema, seconds, store};
 
 impl Kubernetes {
@@ -32,9 +33,6 @@ impl Kubernetes {
         same_place(&kind, target, &object)?;
         self.room_for(&kind, target, &name)?;
         let key = store::key(&kind.plural, &target.namespace, &name);
-        if self.store.get(&key).is_some() {
-            return Err(Refusal::already_exists(&kind, &name));
-        }
         if object["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty()) {
             return Err(Refusal::internal("resourceVersion should not be set on objects to be created"));
         }
@@ -46,17 +44,21 @@ impl Kubernetes {
         if kind.plural == "secrets" {
             complete_secret(&mut object);
         }
-        schema::read(&mut object, &kind.schema);
         let time = seconds(now);
         let mut managers = Managers::default();
         let me = manager(target, operation);
         let ignored: &[&str] = if kind.status { &["status"] } else { &[] };
         let scope = Scope { schema: &kind.schema, ignored, api_version: &api_version, time: &time };
-        let nothing = json!({"apiVersion": api_version, "kind": kind.kind});
+        let nothing = json!({"apiVersion": api_version, "kind": kind.name});
         object = bare(&object);
-        match operation {
-            Operation::Update => apply::updated(&nothing, &object, &mut managers, &me, &scope),
-            Operation::Apply => drop(apply::applied(&nothing, &object, &mut managers, &me, true, &scope)?),
+        if operation == Operation::Apply {
+            object = apply::applied(&nothing, &object, &mut managers, &me, true, &scope)?;
+        }
+        tidy(&mut object);
+        schema::read(&mut object, &kind.schema);
+        if operation == Operation::Update {
+            // Unlike an applier, a writer owns the defaults too.
+            apply::updated(&nothing, &object, &mut managers, &me, &scope);
         }
         if kind.status {
             // Not written on creation, but for its default.
@@ -75,10 +77,12 @@ impl Kubernetes {
         if kind.plural == "namespaces" {
             object["status"] = json!({"phase": "Active"});
         }
-        tidy(&mut object);
-        check(&kind, &name, None, &object)?;
+        check(&kind, &name, None, &object, self.rules)?;
+        if self.store.get(&key).is_some() {
+            return Err(Refusal::already_exists(&kind, &name));
+        }
         object["metadata"]["managedFields"] = apply::managed_fields(&managers, &api_version);
-        Ok((201, self.store.put(key, Stored { object, managers, lacks_defaults: kind.status })))
+        Ok((201, self.store.put(key, Stored { object, managers, reads_otherwise: kind.status })))
     }
 
     /// Whether something new may come to be there.
@@ -96,7 +100,9 @@ impl Kubernetes {
             }
         }
         match self.object(DEFINITIONS, "", &kind.qualified()) {
-            Some(object) if ends(&object) => Err(Refusal::terminating()),
+            Some(object) if ends(&object) => {
+                Err(Refusal::forbidden(kind, name, "create not allowed while custom resource definition is terminating"))
+            }
             _ => Ok(()),
         }
     }
@@ -110,7 +116,7 @@ pub(super) fn same_place(kind: &Kind, target: &Target, object: &Value) -> Result
         ))),
         _ => Ok(()),
     };
-    says("kind", &kind.kind, &object["kind"])?;
+    says("kind", &kind.name, &object["kind"])?;
     says("API version", &kind.api_version(), &object["apiVersion"])?;
     if kind.namespaced {
         says("namespace", &target.namespace, &object["metadata"]["namespace"])?;

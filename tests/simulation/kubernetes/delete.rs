@@ -60,9 +60,18 @@ impl Kubernetes {
         if let Some(generation) = metadata["generation"].as_i64() {
             metadata["generation"] = (generation + 1).into();
         }
-        if kind.plural == "namespaces" {
-            object["status"] = json!({"phase": "Terminating"});
+        match kind.plural.as_str() {
+            "namespaces" => object["status"]["phase"] = "Terminating".into(),
+            DEFINITIONS => {
+                object["metadata"]["finalizers"] = json!(["customresourcecleanup.apiextensions.k8s.io"]);
+                let condition = json!({
+                    "type": "Terminating", "status": "True", "reason": "InstanceDeletionInProgress",
+                    "message": "CustomResource deletion is in progress",
+                });
+                object["status"]["conditions"].as_array_mut().expect("conditions").push(condition);
+            }
+            _ => {}
         }
-        Some(self.store.put(key.to_owned(), Stored { object, lacks_defaults: false, ..stored }))
+        Some(self.store.put(key.to_owned(), Stored { object, reads_otherwise: false, ..stored }))
     }
 }

@@ -84,7 +84,7 @@ impl Refusal {
     /// The UID or version in a deletion's precondition is not that of the object. Says the kind, not the resource.
     pub(super) fn precondition(kind: &Kind, name: &str, why: &str) -> Self {
         let mut details = kind.details(name);
-        details["kind"] = kind.kind.clone().into();
+        details["kind"] = kind.name.clone().into();
         let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.qualified_kind());
         Self::new(409, "Conflict", message, Some(details))
     }
@@ -100,10 +100,6 @@ impl Refusal {
         Self::new(422, "Invalid", format!("PatchOptions.meta.k8s.io \"\" is invalid: {field}: {message}"), Some(details))
     }
 
-    pub(super) fn terminating() -> Self {
-        Self::new(405, "MethodNotAllowed", "create not allowed while custom resource definition is terminating", Some(json!({})))
-    }
-
     /// Fields that other managers own, in an apply without force.
     pub(super) fn owned_by_others(conflicts: &[Cause]) -> Self {
         let count = conflicts.len();
@@ -117,7 +113,7 @@ impl Refusal {
         let list = if let [one] = list.as_slice() { one.clone() } else { format!("[{}]", list.join(", ")) };
         let message = format!("{} {name:?} is invalid: {list}", kind.qualified_kind());
         let mut details = kind.details(name);
-        details["kind"] = kind.kind.clone().into();
+        details["kind"] = kind.name.clone().into();
         details["causes"] = causes(found);
         Self::new(422, "Invalid", message, Some(details))
     }

@@ -57,15 +57,20 @@ impl Set {
         Self(self.0.intersection(&other.0).cloned().collect())
     }
 
-    /// Without these top-level fields and all below them. What the server itself keeps in the metadata has no owner.
+    /// Without these top-level fields and all below them.
     pub(super) fn without(&self, ignored: &[&str]) -> Self {
-        let server = |path: &Path| match path.as_slice() {
+        let kept = |path: &&Path| !matches!(path.first(), Some(Step::Field(top)) if ignored.contains(&top.as_str()));
+        Self(self.0.iter().filter(kept).cloned().collect())
+    }
+
+    /// Without what the server itself keeps in the metadata, which has no owner.
+    pub(super) fn with_owners(&self) -> Self {
+        let server = |path: &&Path| match path.as_slice() {
             [Step::Field(top)] => ["apiVersion", "kind", "metadata"].contains(&top.as_str()),
             [Step::Field(top), Step::Field(name)] if top == "metadata" => schema::SERVERS_METADATA.contains(&name.as_str()),
             _ => false,
         };
-        let kept = |path: &&Path| !server(path) && !matches!(path.first(), Some(Step::Field(top)) if ignored.contains(&top.as_str()));
-        Self(self.0.iter().filter(kept).cloned().collect())
+        Self(self.0.iter().filter(|path| !server(path)).cloned().collect())
     }
 
     /// With the fields above each: a set of a.b also has a, but of an item in a list not the list.
@@ -184,7 +189,7 @@ pub(super) fn difference(old: &Value, new: &Value, schema: &Value) -> Difference
 }
 
 fn differ(old: Option<&Value>, new: Option<&Value>, schema: &Value, path: &mut Path, found: &mut Difference) {
-    let Some(any) = new.or(old) else { return };
+    let Some(any) = new.filter(|new| !new.is_null()).or(old).or(new) else { return };
     let empty = |value: Option<&Value>| match value {
         None | Some(Value::Null) => true,
         Some(Value::Object(fields)) => fields.is_empty(),

@@ -11,7 +11,8 @@
 //! | `create`, `update`, `delete` | the writes, and what the server itself does to an object with each |
 //! | `patch` | from the body of a PUT or PATCH to the object that is asked for |
 //! | `apply`, `fieldset`, `merge` | who owns which field: server-side apply |
-//! | `schema` | the schema of a custom resource: pruning, defaults, checks |
+//! | `schema` | the schema of a custom resource: pruning, defaults, faults |
+//! | `check` | all that an object is refused for |
 //! | `selectors` | label and field selectors |
 //! | `store` | objects, versions, history |
 //! | `controllers` | what other controllers of a cluster do: the end of namespaces and of resource definitions |
@@ -22,6 +23,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod apply;
+mod check;
 mod controllers;
 mod create;
 mod delete;
@@ -35,8 +37,6 @@ mod routes;
 mod schema;
 mod selectors;
 mod store;
-#[cfg(test)]
-mod tests;
 mod update;
 mod watch;
 
@@ -48,6 +48,7 @@ use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
 
+use check::Rules;
 use errors::{Outcome, Refusal};
 #[allow(unused_imports, reason = "see above")]
 pub(crate) use http::client;
@@ -83,6 +84,7 @@ pub(crate) struct Kubernetes {
     store: Store,
     /// By plural.
     kinds: BTreeMap<String, Arc<Kind>>,
+    rules: Rules,
     seed: u64,
     uids: u64,
 }
@@ -91,7 +93,7 @@ impl Kubernetes {
     /// An empty cluster with the namespace `default`. Uids are made from the seed.
     pub(crate) fn new(seed: u64) -> Self {
         let kinds = routes::built_in().into_iter().map(|kind| (kind.plural.clone(), Arc::new(kind))).collect();
-        let mut new = Self { store: Store::default(), kinds, seed, uids: 0 };
+        let mut new = Self { store: Store::default(), kinds, rules: Rules::All, seed, uids: 0 };
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}).to_string();
         let request = Request {
             method: "POST".to_owned(),
@@ -116,8 +118,13 @@ impl Kubernetes {
         ]});
         let name = object["metadata"]["name"].as_str().expect("a name").to_owned();
         object["metadata"]["uid"] = self.uid().into();
-        let stored = Stored { object, managers: apply::Managers::default(), lacks_defaults: false };
+        let stored = Stored { object, managers: apply::Managers::default(), reads_otherwise: false };
         self.store.put(store::key(controllers::DEFINITIONS, "", &name), stored);
+    }
+
+    /// Leaves the rules in CEL out from now on: to evaluate them takes longer than all the rest of a write.
+    pub(crate) fn leave_rules_out(&mut self) {
+        self.rules = Rules::None;
     }
 
     /// Answers one request.
@@ -162,7 +169,7 @@ impl Kubernetes {
 
     /// Every open watch ends.
     pub(crate) fn break_watches(&mut self) {
-        self.store.watches.end();
+        self.store.watches.end("");
     }
 
     /// Versions before the present one are forgotten: open watches are told so and end, and what asks for an older one gets 410.

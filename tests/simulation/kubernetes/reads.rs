@@ -41,7 +41,7 @@ impl Kubernetes {
         if let Some(last) = more {
             metadata["continue"] = format!("{version}.{last}").into();
         }
-        let kind = format!("{}List", target.kind.kind);
+        let kind = format!("{}List", target.kind.name);
         Ok((200, json!({"kind": kind, "apiVersion": target.kind.api_version(), "metadata": metadata, "items": items})))
     }
 }

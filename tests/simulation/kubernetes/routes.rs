@@ -17,7 +17,7 @@ pub(super) struct Kind {
     pub(super) group: String,
     pub(super) version: String,
     pub(super) plural: String,
-    pub(super) kind: String,
+    pub(super) name: String,
     pub(super) namespaced: bool,
     /// A custom resource: has a schema, generations, and no writes without a version.
     pub(super) custom: bool,
@@ -27,6 +27,8 @@ pub(super) struct Kind {
     pub(super) schema: Value,
     /// Its rules in CEL.
     pub(super) rules: Option<CompiledSchema>,
+    /// Those that are not about the spec alone.
+    pub(super) rules_of_status: Option<CompiledSchema>,
     /// Paths that field selectors may name, besides name and namespace.
     pub(super) selectable: Vec<String>,
 }
@@ -37,12 +39,13 @@ pub(super) fn built_in() -> Vec<Kind> {
         group: group.to_owned(),
         version: "v1".to_owned(),
         plural: plural.to_owned(),
-        kind: kind.to_owned(),
+        name: kind.to_owned(),
         namespaced,
         custom: false,
         status: false,
         schema: Value::Null,
         rules: None,
+        rules_of_status: None,
         selectable: Vec::new(),
     };
     vec![
@@ -51,6 +54,12 @@ pub(super) fn built_in() -> Vec<Kind> {
         kind("events.k8s.io", "events", "Event", true),
         kind("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition", false),
     ]
+}
+
+fn without_spec(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    schema["properties"]["spec"] = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    schema
 }
 
 impl Kind {
@@ -63,11 +72,12 @@ impl Kind {
             group: spec.group.clone(),
             version: version.name.clone(),
             plural: spec.names.plural.clone(),
-            kind: spec.names.kind.clone(),
+            name: spec.names.kind.clone(),
             namespaced: spec.scope == "Namespaced",
             custom: true,
             status: version.subresources.as_ref().is_some_and(|s| s.status.is_some()),
             rules: Some(compile_schema(&own)),
+            rules_of_status: Some(compile_schema(&without_spec(&own))),
             schema: schema::whole(own),
             selectable: version.selectable_fields.iter().flatten().map(|f| f.json_path.trim_start_matches('.').to_owned()).collect(),
         }
@@ -84,7 +94,7 @@ impl Kind {
 
     /// The kind's name in messages.
     pub(super) fn qualified_kind(&self) -> String {
-        if self.group.is_empty() { self.kind.clone() } else { format!("{}.{}", self.kind, self.group) }
+        if self.group.is_empty() { self.name.clone() } else { format!("{}.{}", self.name, self.group) }
     }
 
     pub(super) fn details(&self, name: &str) -> Value {

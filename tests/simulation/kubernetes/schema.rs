@@ -73,16 +73,14 @@ pub(super) fn names(schema: &Value, name: &str) -> bool {
     schema["properties"].get(name).is_some()
 }
 
-/// What of the path is not in the schema.
-pub(super) fn unknown(value: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
-    each_child(
-        value,
-        schema,
-        path,
-        |known, child, schema, path| {
-            if known { unknown(child, schema, &path, found) } else { found.push(path) }
-        },
-    );
+/// What of a value the schema does not know, or knows as something else.
+pub(super) fn untyped(value: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
+    if let Some(wanted) = schema["type"].as_str().filter(|wanted| !(is_a(value, wanted) || value.is_number() && *wanted == "integer")) {
+        return found.push(format!(".{path}: expected {wanted}"));
+    }
+    each_child(value, schema, path, |known, child, schema, path| {
+        if known { untyped(child, schema, &path, found) } else { found.push(format!(".{path}: field not declared in schema")) }
+    });
 }
 
 fn each_child(value: &Value, schema: &Value, path: &str, mut act: impl FnMut(bool, &Value, &Value, String)) {

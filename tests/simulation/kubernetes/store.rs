@@ -15,8 +15,8 @@ const FIRST: u64 = 100;
 pub(super) struct Stored {
     pub(super) object: Value,
     pub(super) managers: Managers,
-    /// It is stored without the defaults that it is read with, so the next write changes it even where it says nothing new.
-    pub(super) lacks_defaults: bool,
+    /// It is not stored as it is read: without defaults, or with empty metadata. The next write changes that even where it says nothing new.
+    pub(super) reads_otherwise: bool,
 }
 
 /// A write.

@@ -1,10 +1,10 @@
 //! PUT and PATCH: what is asked for, and what comes of it.
 
 use jiff::Timestamp;
-use kube::core::cel::Validator;
 use serde_json::Value;
 
 use super::apply::{self, Operation, Scope};
+use super::check::{Rules, check};
 use super::create::{complete_secret, manager, same_place};
 use super::errors::{Cause, Outcome, Refusal};
 use super::patch::{self, Write};
@@ -39,6 +39,7 @@ impl Kubernetes {
             if kind.plural == "secrets" {
                 complete_secret(&mut new);
             }
+            tidy(&mut new);
             schema::read(&mut new, &kind.schema);
             same_place(&kind, target, &new)?;
             if let Write::Replace(_) = write {
@@ -49,18 +50,19 @@ impl Kubernetes {
         };
         same_version(&kind, target.name(), &live, &asked)?;
         let mut object = if target.status { with_status_of(&live, &asked) } else { with_servers_fields_of(&live, asked, &kind) };
-        tidy(&mut object);
-        check_metadata(&kind, target.name(), &live, &object)?;
-        check(&kind, target.name(), Some(&live), &object)?;
-        if object["metadata"].get("deletionTimestamp").is_some() && object["metadata"].get("finalizers").is_none() {
-            self.store.remove(&key);
-            return Ok((200, object));
-        }
-        if object == live && apply::same_owners(&managers, &stored.managers) && !stored.lacks_defaults {
+        // What an apply leaves empty is stored so.
+        let reads_otherwise = tidy(&mut object);
+        let rules = if target.status && self.rules == Rules::All { Rules::OfStatus } else { self.rules };
+        check(&kind, target.name(), Some(&live), &object, rules)?;
+        if object == live && apply::same_owners(&managers, &stored.managers) && stored.reads_otherwise == reads_otherwise {
             return Ok((200, stored.object));
         }
         object["metadata"]["managedFields"] = apply::managed_fields(&managers, &api_version);
-        Ok((200, self.store.put(key, Stored { object, managers, lacks_defaults: false })))
+        if stored.ends() && object["metadata"].get("finalizers").is_none() {
+            self.store.remove(&key);
+            return Ok((200, object));
+        }
+        Ok((200, self.store.put(key, Stored { object, managers, reads_otherwise })))
     }
 
     fn update_nothing(&mut self, now: Timestamp, target: &Target, write: Write) -> Outcome {
@@ -85,13 +87,14 @@ pub(super) fn bare(object: &Value) -> Value {
     object
 }
 
-/// Empty metadata is absent.
-pub(super) fn tidy(object: &mut Value) {
-    if let Some(metadata) = object["metadata"].as_object_mut() {
-        metadata.retain(|_, value| {
-            !(value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty) || *value == "")
-        });
-    }
+/// Empty metadata is absent. Says whether there was some.
+pub(super) fn tidy(object: &mut Value) -> bool {
+    let Some(metadata) = object["metadata"].as_object_mut() else { return false };
+    let before = metadata.len();
+    metadata.retain(|_, value| {
+        !(value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty) || *value == "")
+    });
+    metadata.len() != before
 }
 
 fn same_uid(kind: &Kind, name: &str, live: &Value, asked: &Value) -> Result<(), Refusal> {
@@ -151,44 +154,6 @@ fn with_servers_fields_of(live: &Value, asked: Value, kind: &Kind) -> Value {
         object["metadata"]["generation"] = (live["metadata"]["generation"].as_i64().unwrap_or(0) + 1).into();
     }
     object
-}
-
-fn check_metadata(kind: &Kind, name: &str, live: &Value, object: &Value) -> Result<(), Refusal> {
-    let (old, new) = (&live["metadata"], &object["metadata"]);
-    let mut found = Vec::new();
-    if old["uid"] != new["uid"] {
-        let message = format!("Invalid value: {}: field is immutable", new["uid"]);
-        found.push(Cause { reason: "FieldValueInvalid", field: "metadata.uid".to_owned(), message });
-    }
-    let finalizers = |metadata: &Value| metadata["finalizers"].as_array().cloned().unwrap_or_default();
-    let added: Vec<String> = finalizers(new).iter().filter(|one| !finalizers(old).contains(one)).map(Value::to_string).collect();
-    if old.get("deletionTimestamp").is_some() && !added.is_empty() {
-        let list = added.join(", ");
-        let message =
-            format!("Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{{{list}}}");
-        found.push(Cause { reason: "FieldValueForbidden", field: "metadata.finalizers".to_owned(), message });
-    }
-    if found.is_empty() { Ok(()) } else { Err(Refusal::invalid(kind, name, &found)) }
-}
-
-/// What the schema and its rules say of it. Unlike the real server this refuses also what was wrong before and did not change.
-pub(super) fn check(kind: &Kind, name: &str, live: Option<&Value>, object: &Value) -> Result<(), Refusal> {
-    let mut found = Vec::new();
-    schema::faults(object, &kind.schema, "", &mut found);
-    if kind.plural == "events" && object["note"].as_str().is_some_and(|note| note.len() > 1024) {
-        let message = "Invalid value: \"\": can have at most 1024 characters".to_owned();
-        found.push(Cause { reason: "FieldValueInvalid", field: "note".to_owned(), message });
-    }
-    // What has the wrong shape is not given to the rules.
-    if let (true, Some(rules)) = (found.is_empty(), &kind.rules) {
-        let errors = Validator::new().validate_compiled(rules, object, live).err();
-        found.extend(errors.into_iter().flatten().map(|error| Cause {
-            reason: "FieldValueInvalid",
-            field: error.field_path.trim_start_matches('.').to_owned(),
-            message: format!("Invalid value: {}", error.message),
-        }));
-    }
-    if found.is_empty() { Ok(()) } else { Err(Refusal::invalid(kind, name, &found)) }
 }
 
 impl Stored {

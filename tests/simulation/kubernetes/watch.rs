@@ -66,8 +66,9 @@ impl Watches {
         self.0.retain(|watch| watch.tell(change));
     }
 
-    pub(super) fn end(&mut self) {
-        self.0.clear();
+    /// Of the keys that begin so.
+    pub(super) fn end(&mut self, prefix: &str) {
+        self.0.retain(|watch| !watch.prefix.starts_with(prefix));
     }
 
     pub(super) fn expire(&mut self, version: u64) {
@@ -98,24 +99,21 @@ impl Kubernetes {
             prefix: target.prefix(),
             selector: Selector::of(target)?,
             metadata_only: target.metadata_only,
-            bookmarks: target.flag("allowWatchBookmarks").then(|| (target.kind.kind.clone(), target.kind.api_version())),
+            bookmarks: target.flag("allowWatchBookmarks").then(|| (target.kind.name.clone(), target.kind.api_version())),
             lines,
         };
-        match version {
-            // The present state, as if it had just come to be.
-            None => {
-                for (_, stored) in self.store.below(&watch.prefix).filter(|(_, stored)| watch.selector.matches(&stored.object)) {
-                    watch.send("ADDED", stored.object.clone());
-                }
-            }
-            Some(version) => match self.store.since(version) {
-                Some(changes) => changes.for_each(|change| _ = watch.tell(change)),
+        if let Some(version) = version {
+            let Some(changes) = self.store.since(version) else {
                 // Told within the stream: a client that resumes a watch takes any other error for one that passes.
-                None => {
-                    watch.expire(version, self.store.compacted());
-                    return Ok(stream);
-                }
-            },
+                watch.expire(version, self.store.compacted());
+                return Ok(stream);
+            };
+            changes.for_each(|change| _ = watch.tell(change));
+        } else {
+            // The present state, as if it had just come to be.
+            for (_, stored) in self.store.below(&watch.prefix).filter(|(_, stored)| watch.selector.matches(&stored.object)) {
+                watch.send("ADDED", stored.object.clone());
+            }
         }
         self.store.watches.0.push(watch);
         Ok(stream)

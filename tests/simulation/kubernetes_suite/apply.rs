@@ -90,6 +90,11 @@ pub(super) async fn what_another_manager_owns_is_a_conflict_without_force(api: &
     );
     let cause = &status.details.unwrap().causes[0];
     assert_eq!((cause.reason.as_str(), cause.field.as_str()), ("FieldManagerConflict", ".status.state"));
+    let owned = json!({"conditions": [condition("Ready", "True")]});
+    api.apply_status("a", json!({}), owned).await.unwrap();
+    let answer = api.apply_status_as(&other, "a", json!({}), json!({"conditions": [condition("Ready", "False")]})).await;
+    let status = refused(answer, 409, "Conflict", "Apply failed with 1 conflict");
+    assert_eq!(status.details.unwrap().causes[0].field, ".status.conditions[type=\"Ready\"].status");
     let forced = api.apply_status_as(&other.force(), "a", json!({}), json!({"state": "off"})).await.unwrap();
     assert_eq!(forced["status"]["state"], "off");
     // What was taken over is not erased by who had it before.

@@ -14,8 +14,8 @@ pub(super) async fn an_object_without_finalizers_goes_at_once(api: &Api) {
     let (event, last) = watch.object().await;
     assert_eq!((event, &last["spec"]), ("DELETED", &object["spec"]));
     assert_eq!(last["metadata"].get("deletionTimestamp"), None);
-    let list = api.list("").await;
-    assert_eq!(list["items"], json!([]));
+    let all = api.list("").await;
+    assert_eq!(all["items"], json!([]));
     assert!(later(&last, &object));
 }
 

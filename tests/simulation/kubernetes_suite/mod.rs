@@ -1,12 +1,14 @@
 //! What the operator relies on of a Kubernetes API, one behaviour a case, asked through nothing but a client: so that the API in memory and
-//! the real server are held to the same.
+//! the real server are held to the same. What no case thought of, random writes to both find (`random`).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::needless_pass_by_value, reason = "tests")]
 
 mod api;
 mod apply;
 mod finalizers;
 mod others;
+#[allow(dead_code, reason = "it takes two servers")]
+pub(crate) mod random;
 mod reads;
 mod schema;
 mod status;

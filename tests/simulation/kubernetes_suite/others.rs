@@ -32,9 +32,9 @@ pub(super) async fn secrets_are_selected_by_label(api: &Api) {
 
 pub(super) async fn a_namespace_has_labels_and_is_needed(api: &Api) {
     let path = format!("/api/v1/namespaces/{}", api.namespace);
-    let patch = Patch::Merge(json!({"metadata": {"labels": {"team": "ml"}}}));
-    let patch = Request::new("/api/v1/namespaces").patch(&api.namespace, &PatchParams::default(), &patch).unwrap();
-    api.send(patch).await.unwrap();
+    let labels = Patch::Merge(json!({"metadata": {"labels": {"team": "ml"}}}));
+    let request = Request::new("/api/v1/namespaces").patch(&api.namespace, &PatchParams::default(), &labels).unwrap();
+    api.send(request).await.unwrap();
     let namespace = api.read(&path).await.unwrap();
     assert_eq!((name_of(&namespace), &namespace["metadata"]["labels"]["team"]), (api.namespace.as_str(), &json!("ml")));
     assert_eq!(namespace["status"]["phase"], "Active");
@@ -98,8 +98,8 @@ pub(super) async fn events_are_created_and_patched(api: &Api) {
     let made = api.post(&path, &event(api, "a.1", "it was")).await.unwrap();
     assert_eq!((&made["note"], &made["regarding"]["name"]), (&json!("it was"), &json!("a")));
     let series = json!({"series": {"count": 2, "lastObservedTime": "2026-01-01T00:00:01.000000Z"}});
-    let patch = Request::new(path.clone()).patch("a.1", &PatchParams::default(), &Patch::Merge(series)).unwrap();
-    assert_eq!(api.send(patch).await.unwrap()["series"]["count"], 2);
+    let request = Request::new(path.clone()).patch("a.1", &PatchParams::default(), &Patch::Merge(series)).unwrap();
+    assert_eq!(api.send(request).await.unwrap()["series"]["count"], 2);
     let list = api.read(&path).await.unwrap();
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
 }

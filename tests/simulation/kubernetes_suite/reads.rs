@@ -14,11 +14,11 @@ pub(super) async fn lists_are_sorted_and_selected(api: &Api) {
         api.create(name, json!({"metadata": {"labels": {"use": label}}, "spec": {"region": region}})).await;
     }
     let last = api.apply_status("c", json!({}), json!({"machineId": "ps1"})).await.unwrap();
-    let list = api.list("").await;
-    assert_eq!(names(&list), ["a", "a-b", "a.b", "b", "c"]);
-    assert_eq!((&list["kind"], &list["apiVersion"]), (&json!("PaperspaceMachineList"), &json!("paperspace-operator.dev/v1alpha1")));
-    assert!(version(&list).parse::<u64>().unwrap() >= version(&last).parse::<u64>().unwrap());
-    assert_eq!(list["items"][4], last);
+    let all = api.list("").await;
+    assert_eq!(names(&all), ["a", "a-b", "a.b", "b", "c"]);
+    assert_eq!((&all["kind"], &all["apiVersion"]), (&json!("PaperspaceMachineList"), &json!("paperspace-operator.dev/v1alpha1")));
+    assert!(version(&all).parse::<u64>().unwrap() >= version(&last).parse::<u64>().unwrap());
+    assert_eq!(all["items"][4], last);
     for (query, expected) in [
         ("labelSelector=use%3Dx", vec!["a", "b"]),
         ("labelSelector=use%21%3Dx", vec!["a-b", "a.b", "c"]),
@@ -36,8 +36,8 @@ pub(super) async fn lists_are_sorted_and_selected(api: &Api) {
     }
     let answer = api.read(&format!("{}?fieldSelector=spec.powerState%3DRunning", api.path())).await;
     assert_eq!(answer.unwrap_err().code, 400, "not selectable");
-    let all = api.read(&format!("{GROUP}/paperspacemachines?fieldSelector=metadata.namespace%3D{}", api.namespace)).await.unwrap();
-    assert_eq!(names(&all), names(&list), "of all namespaces");
+    let everywhere = api.read(&format!("{GROUP}/paperspacemachines?fieldSelector=metadata.namespace%3D{}", api.namespace)).await.unwrap();
+    assert_eq!(names(&everywhere), names(&all), "of all namespaces");
 }
 
 pub(super) async fn lists_come_in_chunks_of_one_version(api: &Api) {
