@@ -70,6 +70,11 @@ impl Gate {
         state.placed.remove(&ticket).expect("a place for each ticket")
     }
 
+    /// How many calls have been given a place.
+    pub(crate) fn served(&self) -> u64 {
+        self.state().served
+    }
+
     /// A millisecond of one's own, about this far ahead.
     pub(crate) async fn moment(&self, ahead: Duration) {
         let tick = self.now() + u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX);

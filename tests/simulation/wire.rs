@@ -80,7 +80,7 @@ impl Wire {
             if process.is_dead() {
                 return;
             }
-            let fate = world.fate(&process, slot.number, &call);
+            let fate = world.fate(slot.number, &call);
             if fate == Fate::CrashBefore {
                 world.tell(&process, &call, "dies before it");
                 return process.die();
@@ -138,7 +138,7 @@ impl tower::Service<http::Request<Body>> for Wire {
             let request = kubernetes::Request::from_http(request).await;
             let call =
                 Call { api: "kubernetes", method: request.method.clone(), path: request.path.clone(), query: request.query.clone() };
-            let content = request.body.clone();
+            let content = if call.path.ends_with("/events") { what_is_said(&request.body) } else { request.body.clone() };
             let seconds = call.query.split('&').find_map(|parameter| parameter.strip_prefix("timeoutSeconds=")?.parse().ok());
             let lasts = Duration::from_secs(seconds.unwrap_or(300));
             let life = wire.process.number;
@@ -159,6 +159,12 @@ impl tower::Service<http::Request<Body>> for Wire {
         }
         .boxed()
     }
+}
+
+/// What an event says, without its name, which kube makes from the real time.
+fn what_is_said(event: &[u8]) -> Vec<u8> {
+    let event: serde_json::Value = serde_json::from_slice(event).unwrap_or_default();
+    format!("{} {} {}", event["regarding"]["name"], event["reason"], event["note"]).into_bytes()
 }
 
 /// What Kubernetes answers instead of doing something.
