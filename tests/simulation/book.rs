@@ -19,6 +19,8 @@ pub(crate) struct Book {
     pub(crate) retained: BTreeSet<String>,
     /// Machines that were destroyed at the console.
     pub(crate) destroyed: BTreeSet<String>,
+    /// By machine, where its name may not tell any more: the uid of its resource.
+    pub(crate) known: BTreeMap<String, String>,
     /// Machines that were made at the console.
     pub(crate) by_hand: BTreeSet<String>,
     /// By resource name: how many restarts were asked for.
@@ -43,8 +45,13 @@ fn moment(value: &Value, field: &str) -> Option<Timestamp> {
 }
 
 impl Book {
-    /// The resource that a machine belongs to by its name, dead or alive.
+    /// The resource that a machine belongs to, dead or alive.
     fn owner(&self, machine: &Value) -> Option<&String> {
+        let by_id = self.known.get(text(machine, "id"));
+        by_id.or_else(|| self.by_name(machine))
+    }
+
+    fn by_name(&self, machine: &Value) -> Option<&String> {
         self.born.keys().find(|uid| text(machine, "name").ends_with(&format!("-{}", mark(uid))))
     }
 

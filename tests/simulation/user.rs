@@ -112,6 +112,8 @@ impl User {
         self.does(&format!("console: {fields} on the machine of {name}")).await;
         let id = self.machine_id(name);
         if let Some(id) = id.filter(|id| self.world.machines().iter().any(|m| m["id"] == id.as_str())) {
+            let uid = self.get(name).unwrap_or_default()["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+            self.world.book().known.insert(id.clone(), uid);
             self.world.sim("POST", &format!("machines/{id}"), fields);
         }
     }
