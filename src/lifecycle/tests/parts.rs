@@ -98,6 +98,7 @@ fn what_the_spec_does_not_name_is_not_compared() {
 fn a_disk_of_no_usual_size_is_rounded() {
     assert_eq!(one(&differences(|s| s.disk_size_gb = 100, |m| m.storage_total = 77 << 30)), "diskSizeGB: 77 -> 100 (AfterStop)");
     assert_eq!(one(&differences(|s| s.disk_size_gb = 77, |_| ())), "diskSizeGB: 50 -> 77 (AfterStop)");
+    assert_eq!(differences(|_| (), |m| m.storage_total = u64::MAX), [], "more than there is");
 }
 
 #[test]
