@@ -14,6 +14,7 @@ use super::looks::trouble_with;
 use super::memory::Memory;
 use super::names::Mark;
 use super::observe::{Observation, Question};
+use super::shown;
 use super::step::{Decision, Event, Next, Requeue, Step, StepKind};
 
 /// A part of the decision: a value to go on with, or the end of the pass.
@@ -183,6 +184,7 @@ impl<'a> Pass<'a> {
         let old = self.old().map(|s| s.conditions.as_slice()).unwrap_or_default();
         self.status.observed_generation = self.generation();
         self.status.conditions = conditions::conditions(&summary, self.generation(), old, self.o.now.wall);
+        shown::clean(&mut self.status);
         self.finish(step)
     }
 

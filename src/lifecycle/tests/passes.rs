@@ -180,6 +180,23 @@ fn duplicates_are_reported_once_and_cleared() {
 }
 
 #[test]
+fn what_paperspace_calls_a_machine_is_shown_without_what_deceives_and_cut() {
+    let mut world = World::running(|_| ());
+    world.machine().name = format!("\u{202e}evil\n{}", "x".repeat(5000));
+    world.machine().state = crate::paperspace::types::MachineState::Unknown("me\u{200b}lting".to_owned());
+    world.step();
+    let status = world.status();
+    let name = status.machine_name.clone().unwrap();
+    assert!(name.starts_with("evil xxx") && name.len() <= 1024, "{name}");
+    assert_eq!(status.state.as_deref(), Some("melting"));
+    let drift = status.drift.first().unwrap();
+    assert_eq!((drift.field.as_str(), drift.observed.as_str()), ("machineName", name.as_str()));
+    assert!(status.conditions.iter().all(|c| c.message.len() <= 1024 && !c.message.contains('\u{202e}')), "{:#?}", status.conditions);
+    world.step();
+    assert_eq!(world.status_writes, 1, "and does not come and go");
+}
+
+#[test]
 fn transition_times_move_only_with_the_status() {
     let mut world = World::running(|_| ());
     let at = |w: &World| w.status().condition("Ready").unwrap().last_transition_time.clone();
