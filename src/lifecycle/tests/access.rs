@@ -75,6 +75,16 @@ fn an_attempt_knows_its_team_though_the_account_was_lost() {
 }
 
 #[test]
+fn an_attempt_for_another_team_is_not_settled_with_this_ones_key() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::WriteAhead);
+    world.edit_status(|s| s.creation.as_mut().unwrap().account = "te2".to_owned());
+    world.run_for(secs(600));
+    assert_eq!(world.steps, [StepKind::AddFinalizer, StepKind::WriteAhead]);
+    assert!(world.conditions().contains("AccountMismatch"), "{}", world.conditions());
+}
+
+#[test]
 fn the_address_of_the_machine_knows_the_team_though_the_status_was_wiped() {
     let mut world = World::running(|_| ());
     world.access.insert(KeySource::Own, open("te2"));
