@@ -28,6 +28,15 @@ fn a_machine_that_is_gone_for_good_is_made_anew() {
 }
 
 #[test]
+fn the_account_of_a_machine_that_is_gone_is_known_though_the_status_lost_it() {
+    let mut world = World::running(|_| ());
+    world.edit_status(|s| (s.account, s.creation) = (None, None));
+    vanish(&mut world);
+    world.run_for(secs(600));
+    assert_eq!((world.said("MachineVanished"), world.status().account.unwrap().team.as_str()), (1, "te1"));
+}
+
+#[test]
 fn one_404_is_no_proof() {
     let mut world = World::running(|_| ());
     world.edit(|s| s.machine_name = None);
