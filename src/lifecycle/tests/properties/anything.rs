@@ -403,7 +403,7 @@ pub(super) fn settings(d: &mut Dice) -> Settings {
     Settings {
         endpoint: ENDPOINT.to_owned(),
         cluster_id: d.maybe(|d| d.word(&["prod", ""])),
-        settle: d.pick(&[Duration::from_secs(180), Duration::from_millis(100), Duration::from_hours(24)]),
+        settle: d.pick(&[Duration::from_mins(3), Duration::from_millis(100), Duration::from_hours(24)]),
         transition: d.pick(&[Duration::from_secs(5), Duration::from_millis(100), Duration::from_hours(24)]),
         adopt_with_default_key: d.one_in(2),
     }
@@ -439,7 +439,7 @@ pub(super) fn memory(d: &mut Dice, now: Moment) -> Memory {
 
 /// An attempt or a restart that this process has just written down.
 pub(super) fn written_ahead(d: &mut Dice, object: &mut PaperspaceMachine, memory: &mut Memory, now: Moment) {
-    let mut ago = |d: &mut Dice| Duration::from_secs(d.pick(&[0, 1, 9, 11]));
+    let ago = |d: &mut Dice| Duration::from_secs(d.pick(&[0, 1, 9, 11]));
     memory.write_ahead =
         Some(WriteAhead { id: "n1".to_owned(), sent: Moment { wall: now.wall - ago(d), mono: now.mono.saturating_sub(ago(d)) } });
     memory.reply = None;
