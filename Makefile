@@ -42,9 +42,9 @@ lint: ## formatting, clippy and documentation, with warnings denied; shellcheck 
 mutants: ## break lifecycle/ in every small way, one at a time: which tests notice (hours; target/mutants.out says what was missed)
 	@tests/need cc=gcc
 	@cargo mutants --version >/dev/null 2>&1 || cargo install cargo-mutants --locked
-	cargo mutants $(MUTANTS)
+	PROPTEST_CASES=$${PROPTEST_CASES:-100} cargo mutants $(MUTANTS)
 
-mutants-controller: ## the same for a hundred places of controller/, evenly spread
+mutants-controller: ## the same for a hundred places of controller/ at most, evenly spread
 	@tests/need cc=gcc
 	@cargo mutants --version >/dev/null 2>&1 || cargo install cargo-mutants --locked
 	@all=$$(cargo mutants --config .cargo/mutants-controller.toml --list | wc -l); set -x; \

@@ -102,6 +102,8 @@ pub(super) struct Cloud {
     pub(super) faults: BTreeMap<StepKind, Vec<Fault>>,
     /// A machine that is being destroyed has a deletion time while it is still shown.
     pub(super) shows_deleted: bool,
+    /// What requests made, the destroyed included.
+    pub(super) born: BTreeSet<String>,
     /// Starts end with the machine off again.
     pub(super) no_capacity: bool,
     pub(super) next: u32,
@@ -179,6 +181,7 @@ impl Cloud {
             self.addresses.insert(ip);
         }
         self.machines.push(new.clone());
+        self.born.insert(id.clone());
         self.note(&id, "create", None);
         let end = if body.start_on_create == Some(true) && !self.no_capacity { MachineState::Ready } else { MachineState::Off };
         self.becomes(&id, 30, Some(end));

@@ -111,7 +111,7 @@ fn calm(world: &mut World, d: &mut Dice) {
 }
 
 /// Until nothing was done or written for as long as any wait is.
-fn settle(world: &mut World, story: &mut String) -> Result<(), String> {
+pub(super) fn settle(world: &mut World, story: &mut String) -> Result<(), String> {
     let (began, mut moved, mut hot) = (world.now, world.now, 0);
     while world.exists && world.now - moved < QUIET {
         let (steps, writes) = (world.steps.len(), world.status_writes);

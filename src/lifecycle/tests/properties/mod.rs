@@ -2,5 +2,6 @@
 
 mod anything;
 mod fixed_point;
+mod lives;
 mod parts;
 mod promises;
