@@ -115,3 +115,26 @@ fn a_key_that_is_refused_while_looking_is_reported_even_by_the_idle() {
     world.step();
     assert!(world.conditions().contains("Stalled=True/CredentialsRejected"), "{}", world.conditions());
 }
+
+#[test]
+fn only_a_key_that_is_missing_is_waited_for_with_patience() {
+    let mut world = with(open("te2"));
+    world.run_for(secs(600));
+    assert_eq!(world.memory.keyless_since, None);
+    world.access.clear();
+    world.step();
+    assert!(world.conditions().contains("Reconciling=True/CredentialsMissing"), "{}", world.conditions());
+}
+
+#[test]
+fn where_the_operators_key_may_not_adopt_it_may_still_create_and_go_on_with_what_it_adopted() {
+    let mut world = World::new(|_| ());
+    world.settings.adopt_with_default_key = false;
+    world.run();
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+    let mut world = World::adopting(|_| ());
+    world.run();
+    world.settings.adopt_with_default_key = false;
+    world.step();
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+}

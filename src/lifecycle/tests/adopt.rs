@@ -341,3 +341,25 @@ fn one_that_adopted_from_the_start_has_created_nothing() {
     world.step();
     assert_eq!(world.said("Adopted"), 2, "found again by its mark");
 }
+
+#[test]
+fn a_copy_may_adopt_the_machine_of_the_original_at_once() {
+    let mut world = World::adopting(|s| adopt(s).replace_mark = Some("aaaaaaaaaaaa".to_owned()));
+    world.machine().name = "mine-aaaaaaaaaaaa".to_owned();
+    world.annotate(crate::crd::ADDRESS_OF_MACHINE, "te1/psx/aaaaaaaaaaaa");
+    world.run_for(secs(60));
+    assert_eq!((world.machine().name.clone(), world.status().creation), (format!("mine-{MARK}"), None));
+}
+
+#[test]
+fn what_was_adopted_is_not_taken_for_what_was_created() {
+    let mut world = World::adopting(|_| ());
+    world.run();
+    world.edit(|s| s.power_state = PowerState::Manual);
+    world.crash();
+    world.edit_status(|s| *s = PaperspaceMachineStatus::default());
+    world.run();
+    assert_eq!(world.status().creation.unwrap().outcome, CreationOutcome::Expired);
+    assert_eq!((world.said("Created"), world.said("Adopted"), world.id().as_str()), (0, 2, "psx"));
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+}

@@ -99,6 +99,7 @@ fn a_lost_reply_leads_to_the_same_machine() {
     world.run();
     assert_eq!((world.count(StepKind::Create), world.cloud.machines.len()), (1, 1));
     assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+    assert!(world.now < secs(160), "it is found long before it is settled: {:?}", world.now);
 }
 
 #[test]
@@ -163,6 +164,34 @@ fn a_slow_acknowledgement_closes_the_fence() {
     world.slow_write = secs(0);
     world.run();
     assert_eq!(world.cloud.machines.len(), 1);
+}
+
+#[test]
+fn the_fence_is_closed_at_its_end() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::WriteAhead);
+    for (early, step) in [(0, StepKind::Nothing), (1, StepKind::Create)] {
+        // One question is asked before, which takes 20 ms.
+        let decided = world.now + std::time::Duration::from_millis(20);
+        let sent = decided - world.settings.fence() + std::time::Duration::from_nanos(early);
+        world.memory.write_ahead.as_mut().unwrap().sent = crate::lifecycle::observe::Moment { wall: wall(sent), mono: sent };
+        let decision = world.decide();
+        assert_eq!(decision.step.kind(), step, "{early} ns before the end");
+    }
+}
+
+#[test]
+fn the_list_before_an_attempt_is_begun_after_the_last_one_was_seen_closed() {
+    let mut world = World::new(|_| ());
+    world.fault(StepKind::Create, Fault::Refuse(429, "slow down"));
+    world.run_until(StepKind::Create);
+    world.step();
+    world.asked.clear();
+    world.run_until(StepKind::WriteAhead);
+    let closed = world.memory.attempt.as_ref().unwrap().since;
+    assert!(world.now - closed < secs(5), "the fresh list would be older");
+    let asked = world.asked.iter().find_map(|q| if let Question::List { begun_after } = q { Some(*begun_after) } else { None });
+    assert_eq!(asked, Some(closed + std::time::Duration::from_nanos(1)));
 }
 
 #[test]
@@ -338,6 +367,17 @@ fn a_restored_object_with_its_status_does_not_touch_the_others_machine() {
     assert_eq!(world.conditions(), "Ready=False/Restored Synced=False/Restored Stalled=True/Restored");
     assert_eq!(world.steps, []);
     assert_ne!(world.object.metadata.uid.as_deref(), Some(UID));
+}
+
+#[test]
+fn an_address_of_another_that_came_after_an_attempt_holds_nothing_up() {
+    let mut world = World::new(|_| ());
+    world.fault(StepKind::Create, Fault::Refuse(429, "slow down"));
+    world.run_until(StepKind::Create);
+    world.step();
+    world.annotate(ADDRESS_OF_MACHINE, "te1/psold/aaaaaaaaaaaa");
+    world.run();
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
 }
 
 #[test]

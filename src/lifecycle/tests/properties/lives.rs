@@ -132,7 +132,8 @@ impl Life {
             (s.suspend, s.deletion_protection, s.management_policy) = (false, false, ManagementPolicy::Manage);
             s.deletion_policy = Some(DeletionPolicy::Delete);
         });
-        let unfinished = world.object.metadata.finalizers.as_ref().is_some_and(|f| !f.is_empty()) && world.now.as_millis() % 2 == 0;
+        let unfinished =
+            world.object.metadata.finalizers.as_ref().is_some_and(|f| !f.is_empty()) && world.now.as_millis().is_multiple_of(2);
         if !unfinished {
             settle(world, &mut self.story)?;
             self.check()?;
