@@ -363,3 +363,21 @@ fn what_was_adopted_is_not_taken_for_what_was_created() {
     assert_eq!((world.said("Created"), world.said("Adopted"), world.id().as_str()), (0, 2, "psx"));
     assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
 }
+
+#[test]
+fn a_machine_that_was_only_observed_is_not_destroyed_with_what_was_created() {
+    let mut world = wiped_and_told_to_adopt(|s| {
+        (s.management_policy, s.deletion_policy, s.disk_size_gb) = (ManagementPolicy::Observe, Some(DeletionPolicy::Delete), 100);
+    });
+    world.run();
+    let observed = world.cloud.machines.iter().position(|m| m.id == "psx").unwrap();
+    let observed = world.cloud.machines.remove(observed);
+    world.step();
+    assert!(world.memory.missing.contains_key("psx"), "{:?}", world.memory.missing);
+    world.cloud.machines.push(observed);
+    world.edit(|s| s.management_policy = ManagementPolicy::Manage);
+    world.step();
+    world.delete();
+    world.run();
+    assert_eq!((world.exists, ids(&world)), (false, vec!["psx"]));
+}
