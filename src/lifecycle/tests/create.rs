@@ -27,7 +27,7 @@ fn a_stopped_one_is_created_off_and_stays_so() {
     let mut world = World::new(|s| s.power_state = PowerState::Stopped);
     world.run();
     assert_eq!(world.conditions(), "Ready=True/Stopped Synced=True/Synced");
-    assert_eq!(world.count(StepKind::Start), 0);
+    assert_eq!((world.count(StepKind::Start), world.said("Stopped")), (0, 0), "it was never on");
 }
 
 #[test]
@@ -51,6 +51,11 @@ fn no_attempt_without_a_fresh_list() {
 
 #[test]
 fn a_machine_that_has_the_mark_is_bound_instead() {
+    let mut off = World::new(|s| s.power_state = PowerState::Stopped);
+    off.cloud.machines.push(machine("ps9", NAME));
+    off.machine().state = crate::paperspace::types::MachineState::Off;
+    off.run();
+    assert_eq!((off.id().as_str(), off.said("Stopped")), ("ps9", 0), "what was before is not this resource's story");
     let mut world = World::new(|_| ());
     world.cloud.machines.push(machine("ps9", NAME));
     world.run();
@@ -112,6 +117,29 @@ fn a_request_that_never_arrived_is_repeated_only_after_the_settling_time() {
     assert!(world.now - sent > secs(180), "{:?}", world.now - sent);
     world.run();
     assert_eq!((world.cloud.machines.len(), world.status().creation.unwrap().attempt), (1, 2));
+}
+
+#[test]
+fn an_attempt_expires_after_two_lists_of_its_own() {
+    let since = |w: &World| w.memory.attempt.as_ref().unwrap().since;
+    for (key, off) in [("attempt n2", 0), ("machine ps1", 0), ("attempt n2", 1)] {
+        let mut world = World::new(|_| ());
+        world.fault(StepKind::Create, Fault::Drop);
+        world.run_until(StepKind::Create);
+        world.step();
+        let id = world.status().creation.unwrap().id;
+        let settled = since(&world) + secs(180);
+        world.sleep(secs(180));
+        // What another thing was proved with, or another time, does not count here.
+        let key = if key.starts_with("attempt") { format!("attempt {id}") } else { key.to_owned() };
+        let proved = off == 0 && key == format!("attempt {id}");
+        let lists = vec![settled + secs(1), settled + secs(2)];
+        world.memory.evidence = Some(crate::lifecycle::memory::Evidence { key, since: settled - secs(off), lists });
+        world.asked.clear();
+        world.step();
+        let lists = world.asked.iter().filter(|q| matches!(q, Question::List { .. })).count();
+        assert_eq!((lists, world.status().creation.unwrap().outcome), (if proved { 1 } else { 2 }, CreationOutcome::Expired));
+    }
 }
 
 #[test]

@@ -83,6 +83,64 @@ fn unread_for_ten_minutes_it_is_not_observed_and_stays_so_until_it_is_seen() {
 }
 
 #[test]
+fn an_idle_resource_that_cannot_be_read_says_so_after_ten_minutes_and_not_before() {
+    let mut world = World::running(|_| ());
+    world.looks.down = Some(api_down());
+    // Longer than this world has been there: there is no list to answer from.
+    world.looks.unobserved_for = secs(500);
+    world.step();
+    assert_eq!((world.memory.failed_looks, world.conditions().as_str()), (1, "Ready=True/Running Synced=True/Synced"));
+    world.looks.unobserved_for = secs(700);
+    world.step();
+    assert!(world.conditions().starts_with("Ready=Unknown/NotObserved"), "{}", world.conditions());
+    world.step();
+    assert!(world.conditions().starts_with("Ready=Unknown/NotObserved"), "{}", world.conditions());
+    world.edit(|s| s.machine_type = "C5".to_owned());
+    world.step();
+    assert!(world.conditions().contains("Reconciling=True/ApiUnavailable"), "now there is something to do: {}", world.conditions());
+}
+
+#[test]
+fn what_is_as_it_should_be_is_read_from_the_list_and_the_rest_is_looked_at() {
+    let freshness = |world: &mut World| {
+        world.asked.clear();
+        let began = world.now;
+        world.step();
+        let question =
+            world.asked.iter().find_map(|q| if let Question::Machine { begun_after, .. } = q { Some(*begun_after) } else { None });
+        (question.unwrap(), began)
+    };
+    let mut world = World::running(|_| ());
+    world.annotate(RECONCILE_REQUESTED, "1");
+    world.annotate(crate::crd::RESTART_REQUESTED, "1");
+    world.run();
+    world.crash();
+    assert_eq!(freshness(&mut world).0, secs(0), "idle, with all requests handled");
+    world.edit(|s| s.machine_type = "A5000".to_owned());
+    let (asked, began) = freshness(&mut world);
+    assert_eq!(asked, began - secs(5), "changed");
+    let (asked, began) = freshness(&mut world);
+    assert_eq!(asked, began - secs(5), "ready, and not synced");
+    let mut world = World::running(|_| ());
+    world.machine().public_ip = None;
+    world.step();
+    let (asked, began) = freshness(&mut world);
+    assert_eq!(asked, began - secs(5), "synced, and not ready");
+    let mut world = World::running(|_| ());
+    world.annotate(crate::crd::RESTART_REQUESTED, "2");
+    let (asked, began) = freshness(&mut world);
+    assert_eq!(asked, began - secs(5), "asked to restart");
+}
+
+#[test]
+fn hardware_that_is_not_told_is_not_forgotten() {
+    let mut world = World::running(|_| ());
+    (world.machine().ram, world.machine().cpus) = (0, 1.0);
+    world.step();
+    assert_eq!(world.status().hardware.unwrap().cpus, 8);
+}
+
+#[test]
 fn what_has_something_to_do_says_that_the_api_is_down() {
     let mut world = World::running(|_| ());
     world.looks.unobserved_for = secs(30);

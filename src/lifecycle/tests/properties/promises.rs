@@ -52,6 +52,17 @@ fn case(d: &mut Dice) -> Case {
     if d.one_in(6) {
         anything::written_ahead(d, &mut case.object, &mut case.memory, now);
     }
+    // Answers that are there already may be older than what is needed.
+    if d.one_in(3) {
+        for question in [
+            Question::List { begun_after: Duration::ZERO },
+            Question::Machine { id: anything::id(d), begun_after: Duration::ZERO },
+            Question::Direct { id: anything::id(d), begun_after: Duration::ZERO },
+        ] {
+            let past = Moment { mono: anything::before(d, now.mono), ..now };
+            answer(&question, &case.object, &mut case.facts, past, d);
+        }
+    }
     case.marked = d.several(2, |d| {
         let id = anything::id(d);
         anything::machine(d, id, now.wall)
@@ -150,11 +161,12 @@ fn ensure(holds: bool, why: &str) -> Result<(), String> {
 
 type Promise = fn(&Case, &Decided) -> Result<(), String>;
 
-const PROMISES: [(&str, Promise); 15] = [
+const PROMISES: &[(&str, Promise)] = &[
     ("there is a decision for everything", there_is_a_decision_for_everything),
     ("nothing is written to paperspace where it is only to be read", nothing_is_written_to_paperspace_where_it_is_only_to_be_read),
     ("nothing is written with a key that may not be used", nothing_is_written_with_a_key_that_may_not_be_used),
     ("nothing is destroyed that nobody asked to destroy", nothing_is_destroyed_that_nobody_asked_to_destroy),
+    ("what is changed was looked at just now", what_is_changed_was_looked_at_just_now),
     ("a resource that goes only lets go or destroys", a_resource_that_goes_only_lets_go_or_destroys),
     (
         "an address is given back only if it was allocated here and is not needed any more",
@@ -208,10 +220,11 @@ fn before(case: &Case) -> PaperspaceMachineStatus {
     case.object.status.clone().unwrap_or_default()
 }
 
-/// What the pass saw of this machine, by the look that counts more.
+/// What the pass saw of this machine last.
 fn seen<'a>(decided: &'a Decided, id: &str) -> Option<&'a Machine> {
-    let look = decided.facts.direct.get(id).or_else(|| decided.facts.machines.get(id));
-    look.and_then(|look| look.as_ref().ok()).and_then(|look| look.machine.as_ref())
+    let looks = [decided.facts.machines.get(id), decided.facts.direct.get(id)];
+    let looks = looks.into_iter().flatten().filter_map(|look| look.as_ref().ok());
+    looks.max_by_key(|look| look.began).and_then(|look| look.machine.as_ref())
 }
 
 fn is_ours(machine: &Machine) -> bool {
@@ -256,6 +269,18 @@ fn nothing_is_destroyed_that_nobody_asked_to_destroy(case: &Case, decided: &Deci
     let bound = claimed && status.machine_id.as_ref() == Some(id);
     let made = is_ours(machine) && status.creation.is_some();
     ensure(bound || made || case.memory.accepted.contains(id), "neither bound nor made")
+}
+
+fn what_is_changed_was_looked_at_just_now(case: &Case, decided: &Decided) -> Result<(), String> {
+    let (Step::Start { id } | Step::Stop { id } | Step::Restart { id, .. } | Step::Update { id, .. } | Step::Delete { id }) =
+        &decided.decision.step
+    else {
+        return Ok(());
+    };
+    let looks = [decided.facts.direct.get(id), decided.facts.machines.get(id)];
+    let newest = looks.into_iter().flatten().filter_map(|l| l.as_ref().ok()).map(|l| l.began).max().ok_or("not looked at")?;
+    let fresh = case.began.mono.saturating_sub(case.settings.transition).max(case.memory.mutated.unwrap_or_default());
+    ensure(newest >= fresh, "an old look")
 }
 
 fn a_resource_that_goes_only_lets_go_or_destroys(case: &Case, decided: &Decided) -> Result<(), String> {
