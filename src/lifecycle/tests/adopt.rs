@@ -381,3 +381,37 @@ fn a_machine_that_was_only_observed_is_not_destroyed_with_what_was_created() {
     world.run();
     assert_eq!((world.exists, ids(&world)), (false, vec!["psx"]));
 }
+
+#[test]
+fn what_proves_that_nothing_was_created_is_weighed() {
+    let placeholder = |world: &mut World| {
+        world.run_for(secs(60));
+        world.status().creation.is_some()
+    };
+    let address = crate::crd::ADDRESS_OF_MACHINE;
+    let mut had = World::adopting(|_| ());
+    had.annotate(address, &format!("te1/psold/{MARK}"));
+    assert!(placeholder(&mut had), "an address of its own names another machine");
+    let mut copy = World::adopting(|_| ());
+    copy.annotate(address, "te1/psold/aaaaaaaaaaaa");
+    assert!(!placeholder(&mut copy), "that one was another resource's");
+    for policy in [ManagementPolicy::Manage, ManagementPolicy::Observe] {
+        let mut edited = World::adopting(|s| s.management_policy = policy);
+        edited.object.metadata.generation = Some(3);
+        assert!(!placeholder(&mut edited), "there was no finalizer until this process added it");
+        edited.object.metadata.finalizers = Some(vec![crate::crd::FINALIZER.to_owned()]);
+        edited.crash();
+        assert!(!placeholder(&mut edited), "its machine is in the status");
+        edited.edit_status(|s| s.machine_id = None);
+        edited.object.metadata.finalizers = Some(vec![crate::crd::FINALIZER.to_owned()]);
+        let claimed = edited.status().adopted_at.is_some();
+        assert_eq!(placeholder(&mut edited), !claimed, "neither finalizer nor spec are as they were made");
+    }
+    let mut held = World::adopting(|s| (s.deletion_policy, s.disk_size_gb) = (Some(DeletionPolicy::Delete), 100));
+    held.object.metadata.generation = Some(3);
+    held.run_for(secs(30));
+    held.crash();
+    held.delete();
+    held.step();
+    assert!(!held.exists && held.cloud.machines.len() == 1, "what was held back is let go at once");
+}

@@ -166,6 +166,13 @@ fn looks_that_fail_back_off_though_others_succeed() {
 }
 
 #[test]
+fn waits_are_the_resources_own() {
+    let mut world = World::new(|_| ());
+    world.access.insert(crate::lifecycle::observe::KeySource::Own, crate::lifecycle::observe::Access::Unknown(api_down()));
+    assert_eq!(after(&mut world), crate::lifecycle::backoff::after_failures(1, super::world::UID));
+}
+
+#[test]
 fn a_retry_after_of_nothing_is_no_invitation_to_hammer() {
     let mut world = World::new(|_| ());
     world.step();
