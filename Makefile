@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint crd image clean
+.PHONY: help demo demo-stop test lint mutants mutants-controller crd image clean
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 IMAGE ?= paperspace-operator:$(VERSION)
@@ -12,7 +12,7 @@ IMAGE ?= paperspace-operator:$(VERSION)
 unexport $(filter-out PAPERSPACE_OPERATOR_CACHE PAPERSPACE_OPERATOR_ENVTEST,$(filter PAPERSPACE_%,$(.VARIABLES)))
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: ## watch a machine come up, stop, start, be mended and go, on this machine alone (KEEP=1: leave it running)
 	@tests/demo/demo $(if $(filter-out 0 no,$(KEEP)),--keep)
@@ -38,6 +38,17 @@ lint: ## formatting, clippy and documentation, with warnings denied; shellcheck 
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	@scripts=$$(grep -lE '^#!.*bash|^# shellcheck shell=bash' -r tests .ci); \
 	if command -v shellcheck >/dev/null; then echo shellcheck $$scripts; shellcheck -x $$scripts; else echo "no shellcheck here: scripts not checked"; fi
+
+mutants: ## break lifecycle/ in every small way, one at a time: which tests notice (hours; target/mutants.out says what was missed)
+	@tests/need cc=gcc
+	@cargo mutants --version >/dev/null 2>&1 || cargo install cargo-mutants --locked
+	PROPTEST_CASES=$${PROPTEST_CASES:-100} cargo mutants $(MUTANTS)
+
+mutants-controller: ## the same for a hundred places of controller/ at most, evenly spread
+	@tests/need cc=gcc
+	@cargo mutants --version >/dev/null 2>&1 || cargo install cargo-mutants --locked
+	@all=$$(cargo mutants --config .cargo/mutants-controller.toml --list | wc -l); set -x; \
+	cargo mutants --config .cargo/mutants-controller.toml --sharding round-robin --shard 0/$$(( (all + 99) / 100 )) $(MUTANTS)
 
 crd: ## write crds/ anew from the types
 	cargo run --locked --quiet -- crd > target/crd.yaml

@@ -36,6 +36,8 @@ pub mod fleet;
 pub mod lifecycle;
 pub mod metrics;
 pub mod paperspace;
+#[cfg(test)]
+mod properties;
 pub mod server;
 pub mod simulator;
 pub mod telemetry;

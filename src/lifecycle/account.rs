@@ -77,9 +77,9 @@ impl Pass<'_> {
         // An attempt and the machine's address know the team too, should the account have been lost.
         let attempt = self.status.creation.as_ref().map(|c| c.account.as_str());
         let address = self.annotation(crd::ADDRESS_OF_MACHINE).and_then(names::parse_address).filter(|a| a.2 == self.mark.as_str());
-        let team_of = attempt.or(address.map(|(team, _, _)| team));
-        let known = self.status.account.clone().or_else(|| team_of.map(|team| self.account(team)));
-        if let Some(account) = known.filter(|a| a.team != team || a.endpoint != *endpoint) {
+        let lost = || attempt.or(address.map(|(team, _, _)| team)).map(|team| self.account(team));
+        let mut known = self.status.account.clone().or_else(lost).into_iter().chain(attempt.map(|team| self.account(team)));
+        if let Some(account) = known.find(|a| a.team != team || a.endpoint != *endpoint) {
             return Err(Because::new(
                 Reason::AccountMismatch,
                 format!(

@@ -14,7 +14,7 @@ use super::backoff;
 use super::desired;
 use super::memory::{Reply, SeenAttempt};
 use super::names::Mark;
-use super::pass::{End, Pass};
+use super::pass::{End, Flow, Pass};
 use super::step::{Step, StepKind};
 
 /// A resource without a machine that is to have one.
@@ -60,6 +60,16 @@ pub(super) fn write_placeholder(p: &mut Pass, team: &str) -> End {
     p.ready = Because::new(Reason::Creating, "Whether a machine was asked for before is not known: looking for one first");
     p.synced = p.ready.clone();
     p.end(Step::Nothing)
+}
+
+/// `adopt` may have been added while a create was in flight that the status has forgotten: what came of it is found out before another
+/// machine takes its place, so that it is not left behind.
+pub(super) fn settle_before_adopting(p: &mut Pass, team: &str) -> Flow<()> {
+    match p.status.creation.clone() {
+        None if !p.nothing_was_tried() => Err(write_placeholder(p, team)),
+        Some(creation) if creation.outcome == CreationOutcome::Open => Err(settle(p, &creation)),
+        _ => Ok(()),
+    }
 }
 
 fn next_attempt(p: &mut Pass, team: &str, last: &Creation) -> End {
@@ -175,7 +185,8 @@ fn settle(p: &mut Pass, creation: &Creation) -> End {
         Ok(list) => list,
         Err(end) => return end,
     };
-    if let Some(oldest) = marked(&look.machines, &p.mark).first() {
+    let adopted = p.spec().adopt.as_ref().map(|a| a.machine_id.as_str());
+    if let Some(oldest) = marked(&look.machines, &p.mark).into_iter().find(|m| Some(m.id.as_str()) != adopted) {
         return bind_found(p, creation.clone(), oldest);
     }
     if let Some(left) = settled.checked_sub(p.o.now.mono).filter(|left| !left.is_zero()) {
@@ -190,7 +201,7 @@ fn settle(p: &mut Pass, creation: &Creation) -> End {
         return p.wait(because, Some(left.min(p.o.settings.transition)));
     }
     let mark = p.mark.clone();
-    match p.absent_from_two_lists(&format!("attempt {}", creation.id), settled, |m| carries(m, &mark)) {
+    match p.absent_from_two_lists(&format!("attempt {}", creation.id), settled, |m| carries(m, &mark) && Some(m.id.as_str()) != adopted) {
         Err(end) => end,
         Ok(Some(found)) => bind_found(p, creation.clone(), found),
         Ok(None) => {
@@ -217,6 +228,12 @@ fn bind_found(p: &mut Pass, creation: Creation, found: &Machine) -> End {
 
 fn bind(p: &mut Pass, creation: Creation, machine: &Machine) -> End {
     let attempt = creation.attempt;
+    if p.spec().adopt.is_some() {
+        p.status.creation = Some(closed(p, creation, CreationOutcome::Bound));
+        p.normal("Created", format!("machine {} ({}) was created before this resource was to adopt another", machine.id, machine.name));
+        p.again(Duration::ZERO);
+        return p.end(Step::Nothing);
+    }
     p.status.account = Some(crate::crd::Account { endpoint: p.o.settings.endpoint.clone(), team: creation.account.clone() });
     p.status.creation = Some(closed(p, creation, CreationOutcome::Bound));
     p.status.machine_id = Some(machine.id.clone());

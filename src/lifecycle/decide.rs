@@ -40,6 +40,9 @@ fn living(p: &mut Pass) -> Flow<std::convert::Infallible> {
     let team = p.access(false)?;
     finalizer(p)?;
     let adopt = p.spec().adopt.as_ref();
+    if adopt.is_some() {
+        create::settle_before_adopting(p, &team)?;
+    }
     let id = p.status.machine_id.clone();
     if adopt.is_some() && (p.observes() || p.status.adopted_at.is_none()) {
         adopt::allowed(p)?;
@@ -76,7 +79,9 @@ fn restored(p: &mut Pass) -> Flow<()> {
 fn finalizer(p: &mut Pass) -> Flow<()> {
     let open = p.status.creation.as_ref().is_some_and(|c| c.outcome == CreationOutcome::Open);
     match (p.observes(), p.has_finalizer()) {
-        (true, true) if !open => Err(act(p, Step::RemoveFinalizer)),
+        (true, true) if !open && (p.spec().adopt.is_none() || p.status.creation.is_some() || p.nothing_was_tried()) => {
+            Err(act(p, Step::RemoveFinalizer))
+        }
         (false, false) if !p.spec().suspend => Err(act(p, Step::AddFinalizer)),
         (false, false) if p.status.machine_id.is_none() && p.status.creation.is_none() && p.spec().adopt.is_none() => {
             Err(p.wait(Because::new(Reason::NotCreated, "spec.suspend is set: no machine is created"), None))

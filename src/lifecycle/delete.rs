@@ -2,6 +2,7 @@
 //!
 //! What an attempt may still bring about is waited for, whatever was found meanwhile; [`super::destroy`] does the destroying.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::crd::conditions::Because;
@@ -30,16 +31,16 @@ fn run(p: &mut Pass) -> Flow<std::convert::Infallible> {
     p.synced = p.ready.clone();
     let policy = deletion_policy(p.spec());
     p.status.deletion_policy = Some(policy);
-    let adopts = p.spec().adopt.is_some();
     if policy == DeletionPolicy::Retain {
         return Err(retain(p));
     }
     held(p)?;
-    if adopts && p.status.adopted_at.is_none() || !adopts && p.nothing_was_tried() {
+    let nothing_was_tried = p.nothing_was_tried();
+    if nothing_was_tried && p.status.adopted_at.is_none() {
         return Err(p.let_go("Deleted", "no machine was made or claimed"));
     }
     let (key, team) = usable_key(p)?;
-    if !adopts && p.status.creation.is_none() {
+    if p.status.creation.is_none() && !nothing_was_tried {
         return Err(create::write_placeholder(p, &team));
     }
     let known = destroy::all(p)?;
@@ -85,8 +86,9 @@ fn held(p: &mut Pass) -> Flow<()> {
 /// The machine stays. An open attempt is waited for all the same, so that the event can name what stays.
 fn retain(p: &mut Pass) -> End {
     let closed = p.status.creation.as_ref().map_or_else(|| p.nothing_was_tried(), |c| c.outcome != CreationOutcome::Open);
-    if p.spec().adopt.is_some() || closed {
-        let note = stays(p.status.machine_id.as_slice());
+    if closed {
+        let marked = create::marked(p.o.marked, &p.mark).into_iter().map(|m| m.id.clone());
+        let note = stays(&p.status.machine_id.iter().cloned().chain(marked).collect());
         return p.let_go("Retained", note);
     }
     let (_, team) = match usable_key(p) {
@@ -107,18 +109,19 @@ fn retain(p: &mut Pass) -> End {
     }
     match p.fresh_list(settled_at(p)) {
         Ok(list) => {
-            let found: Vec<String> = create::marked(&list.machines, &p.mark).iter().map(|m| m.id.clone()).collect();
-            p.let_go("Retained", stays(&found))
+            let found = create::marked(&list.machines, &p.mark).into_iter().map(|m| m.id.clone());
+            let note = stays(&p.status.machine_id.iter().cloned().chain(found).collect());
+            p.let_go("Retained", note)
         }
         Err(end) => end,
     }
 }
 
-fn stays(ids: &[String]) -> String {
-    match ids {
-        [] => "there is no machine".to_owned(),
-        ids => format!("{} stays on Paperspace", ids.join(", ")),
+fn stays(ids: &BTreeSet<String>) -> String {
+    if ids.is_empty() {
+        return "there is no machine".to_owned();
     }
+    format!("{} stays on Paperspace", ids.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
 }
 
 /// For deletion alone: the resource's key, else the one last used for it, else the operator's, as long as it opens the resource's team. A
@@ -155,7 +158,7 @@ fn usable_key(p: &mut Pass) -> Flow<(KeySource, String)> {
 
 /// For how long an open attempt still has to be watched.
 fn hold_left(p: &Pass) -> Option<Duration> {
-    if p.spec().adopt.is_some() || !destroy::is_open(p) {
+    if !destroy::is_open(p) {
         return None;
     }
     settled_at(p).checked_sub(p.o.now.mono).filter(|left| !left.is_zero())

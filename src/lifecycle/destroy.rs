@@ -28,10 +28,10 @@ pub(super) struct Known {
 
 /// Destroys what there is, one machine a pass. Goes on once everything known answers 404.
 pub(super) fn all(p: &mut Pass) -> Flow<Known> {
-    let bound = p.status.machine_id.clone();
+    let bound = bound(p);
     let mut ids: BTreeSet<String> = p.memory.accepted.iter().chain(p.memory.missing.keys()).cloned().chain(bound.clone()).collect();
     // A bound machine is known; what an open attempt may have made has to be looked for.
-    if p.spec().adopt.is_none() && (bound.is_none() || is_open(p)) {
+    if p.status.creation.is_some() && (bound.is_none() || is_open(p)) {
         let list = p.list(p.o.began.mono.saturating_sub(p.o.settings.transition))?;
         ids.extend(list.machines.iter().filter(|m| may_destroy(p, m)).map(|m| m.id.clone()));
     }
@@ -52,6 +52,7 @@ pub(super) fn all(p: &mut Pass) -> Flow<Known> {
                 }
             },
             Some(machine) if is_bound && is_anothers(p, machine) => known.taken_over = true,
+            Some(machine) if machine.dt_deleted.is_none() && !is_ours(p, machine) => {}
             Some(machine) if machine.dt_deleted.is_none() => return Err(destroy(p, machine, is_bound)),
             None if accepted(p, &id) => {
                 known.gone.insert(id);
@@ -63,6 +64,16 @@ pub(super) fn all(p: &mut Pass) -> Flow<Known> {
         }
     }
     Ok(known)
+}
+
+/// The machine that the resource made or claimed. One that it was only told to adopt is not its own.
+fn bound(p: &Pass) -> Option<String> {
+    p.status.machine_id.clone().filter(|_| p.spec().adopt.is_none() || p.status.adopted_at.is_some())
+}
+
+/// Whether this machine, whatever it was when it was listed, may be destroyed as it is now.
+fn is_ours(p: &Pass, machine: &Machine) -> bool {
+    if bound(p).as_ref() == Some(&machine.id) || accepted(p, &machine.id) { !is_anothers(p, machine) } else { may_destroy(p, machine) }
 }
 
 /// Whether the bound machine is another resource's by now, or always was that of the object which this one is a copy of.
@@ -150,7 +161,7 @@ fn know_address(p: &mut Pass, machine: &Machine) {
 }
 
 pub(super) fn is_open(p: &Pass) -> bool {
-    p.status.creation.as_ref().is_none_or(|c| c.outcome == CreationOutcome::Open)
+    p.status.creation.as_ref().is_some_and(|c| c.outcome == CreationOutcome::Open)
 }
 
 /// Whether this is a machine with our mark that one of our attempts can have made.
@@ -177,13 +188,12 @@ pub(super) fn proved_gone(p: &mut Pass, gone: &BTreeSet<String>) -> Flow<()> {
         None => p.o.now.mono,
     };
     p.memory.gone = Some((key.clone(), since));
-    let adopts = p.spec().adopt.is_some();
     let (creation, settle, mark) = (p.status.creation.clone(), p.o.settings.settle, p.mark.clone());
-    let ours = |m: &Machine| gone.contains(&m.id) || (!adopts && carries(m, &mark) && made_by(creation.as_ref(), settle, m));
+    let ours = |m: &Machine| gone.contains(&m.id) || carries(m, &mark) && made_by(creation.as_ref(), settle, m);
     let Some(found) = p.absent_from_two_lists(&key, since, ours)? else { return Ok(()) };
     p.memory.gone = None;
     // A list may lag: GET decides whether it is there.
-    if let Some(machine) = p.direct(&found.id, p.o.began.mono)? {
+    if let Some(machine) = p.direct(&found.id, p.o.began.mono)?.filter(|m| is_ours(p, m)) {
         return Err(destroy(p, machine, false));
     }
     let message = format!("machine {} is still listed", found.id);

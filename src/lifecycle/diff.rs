@@ -124,9 +124,9 @@ fn observed_disk_gb(machine: &Machine) -> Option<u32> {
     if machine.storage_total == 0 {
         return None;
     }
-    let close =
-        |size: &&u64| machine.storage_total.abs_diff(**size * GIB) * 50 < **size * GIB || machine.storage_total == **size * 1_000_000_000;
-    let gb = SIZES.iter().find(close).copied().unwrap_or((machine.storage_total + GIB / 2) / GIB);
+    let bytes = machine.storage_total;
+    let close = |size: &&u64| bytes.abs_diff(**size * GIB) < **size * GIB / 50 || bytes == **size * 1_000_000_000;
+    let gb = SIZES.iter().find(close).copied().unwrap_or(bytes.saturating_add(GIB / 2) / GIB);
     u32::try_from(gb).ok()
 }
 

@@ -48,6 +48,7 @@ mod pass;
 mod power;
 mod resize;
 mod restart;
+mod shown;
 pub mod step;
 #[cfg(test)]
 mod tests;

@@ -114,6 +114,7 @@ mod tests {
             assert_eq!(Mark::of_name(name), None, "{name}");
             assert_eq!(base_of(name, None), name);
         }
+        assert_eq!(base_of("-prod-3f9c2a7b51de", Some("prod")), "-prod", "a base is never empty");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::looks::trouble_with;
 use super::memory::Memory;
 use super::names::Mark;
 use super::observe::{Observation, Question};
+use super::shown;
 use super::step::{Decision, Event, Next, Requeue, Step, StepKind};
 
 /// A part of the decision: a value to go on with, or the end of the pass.
@@ -115,10 +116,21 @@ impl<'a> Pass<'a> {
 
     /// Whether it is certain that no attempt to create a machine was ever made. A machine that was bound left its address behind.
     pub(super) fn nothing_was_tried(&self) -> bool {
-        self.status.creation.is_none()
-            && self.status.machine_id.is_none()
-            && self.chain_unbroken()
-            && self.annotation(crate::crd::ADDRESS_OF_MACHINE).is_none()
+        let bound = self.status.machine_id.as_deref();
+        let address = self.annotation(crate::crd::ADDRESS_OF_MACHINE);
+        if self.status.creation.is_some() {
+            return false;
+        }
+        let Some(adopt) = &self.spec().adopt else { return bound.is_none() && address.is_none() && self.chain_unbroken() };
+        // One that adopts creates nothing and has its machine in the status only once it is known what was made before `adopt` was added.
+        let had_another = address
+            .and_then(super::names::parse_address)
+            .is_some_and(|(_, machine, mark)| mark == self.mark.as_str() && machine != adopt.machine_id);
+        let meta = &self.object().metadata;
+        let edits = self.generation().map(|g| g.saturating_sub(i64::from(meta.deletion_timestamp.is_some())));
+        self.status.adopted_at.is_some()
+            || bound == Some(&adopt.machine_id)
+            || !had_another && (!self.has_finalizer() || self.chain_unbroken() || edits.is_some_and(|g| g <= 1))
     }
 
     pub(super) fn normal(&mut self, reason: &'static str, note: impl Into<String>) {
@@ -172,6 +184,7 @@ impl<'a> Pass<'a> {
         let old = self.old().map(|s| s.conditions.as_slice()).unwrap_or_default();
         self.status.observed_generation = self.generation();
         self.status.conditions = conditions::conditions(&summary, self.generation(), old, self.o.now.wall);
+        shown::clean(&mut self.status);
         self.finish(step)
     }
 

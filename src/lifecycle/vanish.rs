@@ -40,8 +40,9 @@ pub(super) fn decide(p: &mut Pass, id: &str) -> End {
         // Another machine with the mark is bound by the look that precedes every new attempt.
         Ok(_) => {}
     }
-    if let Err(end) = p.access(true) {
-        return end;
+    match p.access(true) {
+        Ok(team) => p.status.account = Some(p.account(&team)),
+        Err(end) => return end,
     }
     if p.spec().adopt.is_some() || p.observes() {
         return adopt::missing(p, id);

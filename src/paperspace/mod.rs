@@ -14,6 +14,8 @@ mod networks;
 pub mod observe;
 pub mod options;
 mod paging;
+#[cfg(test)]
+mod properties;
 mod reply;
 mod scripts;
 mod templates;

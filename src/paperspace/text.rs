@@ -14,12 +14,16 @@ pub fn clean_text(text: &str) -> String {
 pub(crate) fn clean_text_to(text: &str, limit: usize) -> String {
     const CUT: &str = "…";
     let mut clean = String::with_capacity(text.len().min(limit));
-    for c in text.trim().chars() {
+    for c in text.trim_end().chars() {
         let c = match c {
             '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}' => ' ',
             c if c.is_control() || is_invisible(c) => continue,
             c => c,
         };
+        // What is trimmed is what is left: space may come after what was dropped.
+        if clean.is_empty() && c.is_whitespace() {
+            continue;
+        }
         if clean.len() + c.len_utf8() > limit {
             while clean.len() + CUT.len() > limit && clean.pop().is_some() {}
             clean.push_str(CUT);
@@ -54,6 +58,8 @@ mod tests {
             ("z\u{200b}w\u{feff}j", "zwj"),
             ("Größe 大 🚀", "Größe 大 🚀"),
             (" \n ", ""),
+            ("\0 first", "first"),
+            ("last \0", "last"),
         ] {
             assert_eq!(clean_text(dirty), clean, "{dirty:?}");
         }

@@ -39,4 +39,4 @@ pub struct Page<T> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

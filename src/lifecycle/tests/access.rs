@@ -75,6 +75,16 @@ fn an_attempt_knows_its_team_though_the_account_was_lost() {
 }
 
 #[test]
+fn an_attempt_for_another_team_is_not_settled_with_this_ones_key() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::WriteAhead);
+    world.edit_status(|s| s.creation.as_mut().unwrap().account = "te2".to_owned());
+    world.run_for(secs(600));
+    assert_eq!(world.steps, [StepKind::AddFinalizer, StepKind::WriteAhead]);
+    assert!(world.conditions().contains("AccountMismatch"), "{}", world.conditions());
+}
+
+#[test]
 fn the_address_of_the_machine_knows_the_team_though_the_status_was_wiped() {
     let mut world = World::running(|_| ());
     world.access.insert(KeySource::Own, open("te2"));
@@ -104,4 +114,27 @@ fn a_key_that_is_refused_while_looking_is_reported_even_by_the_idle() {
     world.annotate(crate::crd::RECONCILE_REQUESTED, "now");
     world.step();
     assert!(world.conditions().contains("Stalled=True/CredentialsRejected"), "{}", world.conditions());
+}
+
+#[test]
+fn only_a_key_that_is_missing_is_waited_for_with_patience() {
+    let mut world = with(open("te2"));
+    world.run_for(secs(600));
+    assert_eq!(world.memory.keyless_since, None);
+    world.access.clear();
+    world.step();
+    assert!(world.conditions().contains("Reconciling=True/CredentialsMissing"), "{}", world.conditions());
+}
+
+#[test]
+fn where_the_operators_key_may_not_adopt_it_may_still_create_and_go_on_with_what_it_adopted() {
+    let mut world = World::new(|_| ());
+    world.settings.adopt_with_default_key = false;
+    world.run();
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+    let mut world = World::adopting(|_| ());
+    world.run();
+    world.settings.adopt_with_default_key = false;
+    world.step();
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
 }

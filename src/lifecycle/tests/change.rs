@@ -89,6 +89,11 @@ fn an_update_that_is_accepted_and_not_made_is_repeated_slowly_and_reported() {
     world.edit(|s| s.network_id = Some("n2".to_owned()));
     world.run_for(secs(600));
     assert!((4..8).contains(&world.count(StepKind::Update)), "{:?}", world.steps);
+    let mut slow = World::running(|_| ());
+    slow.fault(StepKind::Update, Fault::Ignore);
+    slow.edit(|s| s.network_id = Some("n2".to_owned()));
+    slow.run_for(secs(9));
+    assert_eq!(slow.count(StepKind::Update), 1);
     assert!(world.conditions().contains("Stalled=True/UpdateRejected"), "{}", world.conditions());
     assert_eq!((world.said("Updated"), world.said("UpdateRejected")), (1, 1));
     world.cloud.faults.clear();
@@ -103,8 +108,9 @@ fn auto_shutdown_is_changed_by_disabling_it_first() {
     world.machine().auto_shutdown_enabled = true;
     world.machine().auto_shutdown_timeout = Some(8.0);
     world.edit(|s| s.auto_shutdown = shutdown(24));
-    world.run_for(secs(10));
+    world.run_for(secs(2));
     assert_eq!((world.count(StepKind::Update), world.machine().auto_shutdown_timeout), (2, Some(24.0)));
+    assert_eq!(world.said("Updated"), 2, "each step is told");
 }
 
 #[test]
@@ -130,16 +136,93 @@ fn what_is_off_unless_asked_for_is_turned_off() {
 
 #[test]
 fn on_an_adopted_machine_it_is_left_until_it_was_set_once() {
-    let mut world = World::adopting(|_| ());
-    world.machine().auto_snapshot_enabled = true;
+    let enable = |world: &mut World, on| {
+        let machine = world.machine();
+        (machine.auto_shutdown_enabled, machine.auto_snapshot_enabled, machine.restore_point_enabled) = (on, on, on);
+    };
+    let enabled = |world: &mut World| {
+        let machine = world.machine();
+        [machine.auto_shutdown_enabled, machine.auto_snapshot_enabled, machine.restore_point_enabled]
+    };
+    let mut world = World::adopting(|s| s.power_state = PowerState::Manual);
+    enable(&mut world, true);
     world.run();
-    assert!(world.machine().auto_snapshot_enabled);
-    world.edit(|s| s.auto_snapshot = snapshots(3));
+    assert_eq!(enabled(&mut world), [true; 3]);
+    assert_eq!(world.status().applied, None, "what was there is not this resource's");
+    world.edit(|s| {
+        s.auto_shutdown = Some(AutoShutdown { timeout_hours: 8, force: false });
+        s.auto_snapshot = snapshots(3);
+        s.restore_point = Some(RestorePoint { frequency: crate::crd::RestoreFrequency::Shutdown, snapshot_id: None });
+    });
     world.run();
-    world.edit(|s| s.auto_snapshot = None);
+    let applied = world.status().applied.unwrap();
+    assert!(applied.auto_shutdown && applied.auto_snapshot && applied.restore_point);
+    world.edit(|s| (s.auto_shutdown, s.auto_snapshot, s.restore_point) = (None, None, None));
     world.run();
-    assert!(!world.machine().auto_snapshot_enabled, "a field that was applied and is removed is turned off");
-    assert!(!world.status().applied.is_some_and(|a| a.auto_snapshot));
+    assert_eq!(enabled(&mut world), [false; 3], "a field that was applied and is removed is turned off");
+    assert_eq!(world.status().applied, None);
+    enable(&mut world, true);
+    world.run();
+    assert_eq!(enabled(&mut world), [true; 3], "and then it is the user's again");
+}
+
+#[test]
+fn a_change_of_the_spec_that_waits_is_no_drift() {
+    let mut world = World::running(|_| ());
+    world.machine().state = MachineState::Starting;
+    world.edit(|s| s.machine_name = Some("x".to_owned()));
+    for _ in 0..3 {
+        world.step();
+        assert!(world.conditions().contains("Synced=False/Applying"), "{}", world.conditions());
+    }
+    assert_eq!(world.said("DriftDetected"), 0);
+}
+
+#[test]
+fn what_cannot_be_mended_is_said_without_what_can() {
+    let mut world = World::running(|_| ());
+    world.machine().storage_total = 100 << 30;
+    world.machine().name = "renamed".to_owned();
+    world.step();
+    let message = world.status().condition("Synced").unwrap().message.clone();
+    assert!(message.contains("diskSizeGB: 100 -> 50") && !message.contains("machineName"), "{message}");
+}
+
+#[test]
+fn a_resize_that_goes_on_says_so_and_waits_for_nobody() {
+    let mut world = World::running(|s| s.resize_policy = ResizePolicy::StopAndStart);
+    world.edit(|s| s.machine_type = "A5000".to_owned());
+    world.step();
+    assert!(world.conditions().contains("Synced=False/Applying"), "{}", world.conditions());
+    let mut world = World::running(|s| s.power_state = PowerState::Stopped);
+    let id = world.id();
+    world.cloud.note(&id, "vm-migrate", None);
+    world.edit(|s| s.machine_type = "A5000".to_owned());
+    world.step();
+    assert!(world.conditions().contains("Synced=False/Applying"), "{}", world.conditions());
+}
+
+#[test]
+fn a_first_update_waits_for_nothing_that_is_under_way() {
+    let mut world = World::running(|_| ());
+    let id = world.id();
+    world.cloud.note(&id, "vm-migrate", None);
+    world.edit(|s| s.machine_name = Some("x".to_owned()));
+    world.step();
+    assert_eq!(world.count(StepKind::Update), 1);
+}
+
+#[test]
+fn an_address_is_kept_while_the_machine_has_it() {
+    let mut world = World::running(|s| s.public_ip = address(PublicIpKind::Static));
+    world.fault(StepKind::Update, Fault::Refuse(400, "no"));
+    world.edit(|s| s.public_ip = address(PublicIpKind::Dynamic));
+    world.run_for(secs(30));
+    assert_eq!((world.count(StepKind::ReleaseIp), world.cloud.addresses.len()), (0, 1));
+    world.edit(|s| s.public_ip = None);
+    world.machine().public_ip_type = PublicIpType::Dynamic;
+    world.run_for(secs(30));
+    assert_eq!(world.count(StepKind::ReleaseIp), 0, "what is not compared is not given back");
 }
 
 #[test]
@@ -354,6 +437,18 @@ fn a_change_is_decided_on_a_fresh_look() {
     world.sleep(secs(300));
     world.looks.unobserved_for = secs(60);
     world.machine().name = "renamed".to_owned();
+    let mut edge = World::running(|_| ());
+    edge.sleep(secs(300));
+    edge.machine().name = "renamed".to_owned();
+    // Two questions of 20 ms: at 5.04 s the look is just young enough.
+    for (millis, looks) in [(5040, 1), (5041, 2)] {
+        edge.looks.unobserved_for = std::time::Duration::from_millis(millis);
+        edge.asked.clear();
+        edge.memory.mutated = None;
+        let _ = edge.decide();
+        let asked = edge.asked.iter().filter(|q| matches!(q, crate::lifecycle::observe::Question::Machine { .. })).count();
+        assert_eq!(asked, looks, "{millis} ms");
+    }
     world.asked.clear();
     let began = world.now;
     let decision = world.pass();

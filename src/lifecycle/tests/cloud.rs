@@ -102,9 +102,11 @@ pub(super) struct Cloud {
     pub(super) faults: BTreeMap<StepKind, Vec<Fault>>,
     /// A machine that is being destroyed has a deletion time while it is still shown.
     pub(super) shows_deleted: bool,
+    /// What requests made, the destroyed included.
+    pub(super) born: BTreeSet<String>,
     /// Starts end with the machine off again.
     pub(super) no_capacity: bool,
-    next: u32,
+    pub(super) next: u32,
 }
 
 impl Cloud {
@@ -167,10 +169,19 @@ impl Cloud {
         new.public_ip_type = body.public_ip_type.clone().unwrap_or(PublicIpType::None);
         new.public_ip = static_ip.then(|| ip.clone()).or_else(|| Some("5.5.5.5".to_owned()));
         new.dt_created = wall(self.now);
+        new.network_id = body.network_id.clone().or(new.network_id);
+        new.auto_shutdown_enabled = body.auto_shutdown_enabled == Some(true);
+        new.auto_shutdown_timeout = body.auto_shutdown_timeout.map(f64::from);
+        new.auto_shutdown_force = body.auto_shutdown_force;
+        new.auto_snapshot_enabled = body.auto_snapshot_enabled == Some(true);
+        new.auto_snapshot_frequency.clone_from(&body.auto_snapshot_frequency);
+        new.auto_snapshot_save_count = body.auto_snapshot_save_count.map(f64::from);
+        new.restore_point_enabled = body.restore_point_enabled == Some(true);
         if static_ip {
             self.addresses.insert(ip);
         }
         self.machines.push(new.clone());
+        self.born.insert(id.clone());
         self.note(&id, "create", None);
         let end = if body.start_on_create == Some(true) && !self.no_capacity { MachineState::Ready } else { MachineState::Off };
         self.becomes(&id, 30, Some(end));

@@ -27,7 +27,7 @@ fn a_stopped_one_is_created_off_and_stays_so() {
     let mut world = World::new(|s| s.power_state = PowerState::Stopped);
     world.run();
     assert_eq!(world.conditions(), "Ready=True/Stopped Synced=True/Synced");
-    assert_eq!(world.count(StepKind::Start), 0);
+    assert_eq!((world.count(StepKind::Start), world.said("Stopped")), (0, 0), "it was never on");
 }
 
 #[test]
@@ -51,6 +51,11 @@ fn no_attempt_without_a_fresh_list() {
 
 #[test]
 fn a_machine_that_has_the_mark_is_bound_instead() {
+    let mut off = World::new(|s| s.power_state = PowerState::Stopped);
+    off.cloud.machines.push(machine("ps9", NAME));
+    off.machine().state = crate::paperspace::types::MachineState::Off;
+    off.run();
+    assert_eq!((off.id().as_str(), off.said("Stopped")), ("ps9", 0), "what was before is not this resource's story");
     let mut world = World::new(|_| ());
     world.cloud.machines.push(machine("ps9", NAME));
     world.run();
@@ -99,6 +104,7 @@ fn a_lost_reply_leads_to_the_same_machine() {
     world.run();
     assert_eq!((world.count(StepKind::Create), world.cloud.machines.len()), (1, 1));
     assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+    assert!(world.now < secs(160), "it is found long before it is settled: {:?}", world.now);
 }
 
 #[test]
@@ -111,6 +117,29 @@ fn a_request_that_never_arrived_is_repeated_only_after_the_settling_time() {
     assert!(world.now - sent > secs(180), "{:?}", world.now - sent);
     world.run();
     assert_eq!((world.cloud.machines.len(), world.status().creation.unwrap().attempt), (1, 2));
+}
+
+#[test]
+fn an_attempt_expires_after_two_lists_of_its_own() {
+    let since = |w: &World| w.memory.attempt.as_ref().unwrap().since;
+    for (key, off) in [("attempt n2", 0), ("machine ps1", 0), ("attempt n2", 1)] {
+        let mut world = World::new(|_| ());
+        world.fault(StepKind::Create, Fault::Drop);
+        world.run_until(StepKind::Create);
+        world.step();
+        let id = world.status().creation.unwrap().id;
+        let settled = since(&world) + secs(180);
+        world.sleep(secs(180));
+        // What another thing was proved with, or another time, does not count here.
+        let key = if key.starts_with("attempt") { format!("attempt {id}") } else { key.to_owned() };
+        let proved = off == 0 && key == format!("attempt {id}");
+        let lists = vec![settled + secs(1), settled + secs(2)];
+        world.memory.evidence = Some(crate::lifecycle::memory::Evidence { key, since: settled - secs(off), lists });
+        world.asked.clear();
+        world.step();
+        let lists = world.asked.iter().filter(|q| matches!(q, Question::List { .. })).count();
+        assert_eq!((lists, world.status().creation.unwrap().outcome), (if proved { 1 } else { 2 }, CreationOutcome::Expired));
+    }
 }
 
 #[test]
@@ -163,6 +192,34 @@ fn a_slow_acknowledgement_closes_the_fence() {
     world.slow_write = secs(0);
     world.run();
     assert_eq!(world.cloud.machines.len(), 1);
+}
+
+#[test]
+fn the_fence_is_closed_at_its_end() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::WriteAhead);
+    for (early, step) in [(0, StepKind::Nothing), (1, StepKind::Create)] {
+        // One question is asked before, which takes 20 ms.
+        let decided = world.now + std::time::Duration::from_millis(20);
+        let sent = decided - world.settings.fence() + std::time::Duration::from_nanos(early);
+        world.memory.write_ahead.as_mut().unwrap().sent = crate::lifecycle::observe::Moment { wall: wall(sent), mono: sent };
+        let decision = world.decide();
+        assert_eq!(decision.step.kind(), step, "{early} ns before the end");
+    }
+}
+
+#[test]
+fn the_list_before_an_attempt_is_begun_after_the_last_one_was_seen_closed() {
+    let mut world = World::new(|_| ());
+    world.fault(StepKind::Create, Fault::Refuse(429, "slow down"));
+    world.run_until(StepKind::Create);
+    world.step();
+    world.asked.clear();
+    world.run_until(StepKind::WriteAhead);
+    let closed = world.memory.attempt.as_ref().unwrap().since;
+    assert!(world.now - closed < secs(5), "the fresh list would be older");
+    let asked = world.asked.iter().find_map(|q| if let Question::List { begun_after } = q { Some(*begun_after) } else { None });
+    assert_eq!(asked, Some(closed + std::time::Duration::from_nanos(1)));
 }
 
 #[test]
@@ -338,6 +395,17 @@ fn a_restored_object_with_its_status_does_not_touch_the_others_machine() {
     assert_eq!(world.conditions(), "Ready=False/Restored Synced=False/Restored Stalled=True/Restored");
     assert_eq!(world.steps, []);
     assert_ne!(world.object.metadata.uid.as_deref(), Some(UID));
+}
+
+#[test]
+fn an_address_of_another_that_came_after_an_attempt_holds_nothing_up() {
+    let mut world = World::new(|_| ());
+    world.fault(StepKind::Create, Fault::Refuse(429, "slow down"));
+    world.run_until(StepKind::Create);
+    world.step();
+    world.annotate(ADDRESS_OF_MACHINE, "te1/psold/aaaaaaaaaaaa");
+    world.run();
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
 }
 
 #[test]

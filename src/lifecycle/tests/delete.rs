@@ -20,6 +20,8 @@ fn the_machine_is_destroyed_before_the_finalizer_goes() {
     assert!(!world.exists && world.cloud.machines.is_empty());
     assert_eq!(world.steps, [StepKind::Delete, StepKind::RemoveFinalizer]);
     assert_eq!((world.said("Deleting"), world.said("Deleted")), (1, 1));
+    let deleted = world.object.metadata.deletion_timestamp.as_ref().unwrap().0;
+    assert!(wall(world.now).duration_since(deleted) < jiff::SignedDuration::from_mins(1), "a 404 for what was destroyed needs no waiting");
 }
 
 #[test]
@@ -156,6 +158,19 @@ fn a_404_for_a_machine_that_nobody_destroyed_is_waited_out() {
     world.run();
     assert!(!world.exists && world.now - began > secs(180));
     assert_eq!(world.count(StepKind::Delete), 0);
+    // Another operation that Paperspace accepted is no destruction.
+    let mut world = World::running(|_| ());
+    world.annotate(crate::crd::RESTART_REQUESTED, "one");
+    world.run();
+    world.crash();
+    world.delete();
+    world.looks.lagging_gets = 2;
+    let began = world.now;
+    world.step();
+    assert!(world.memory.missing.contains_key(&world.id()), "{:?}", world.memory);
+    world.cloud.machines.clear();
+    world.run();
+    assert!(!world.exists && world.now - began > secs(180));
 }
 
 #[test]
@@ -192,6 +207,9 @@ fn a_destruction_that_fails_after_it_was_accepted_is_repeated() {
         }
         world.run_for(secs(100));
         assert_eq!(world.count(StepKind::Delete), 1, "not hot");
+        world.asked.clear();
+        world.run_until(StepKind::Delete);
+        assert!(!world.asked.iter().any(|q| matches!(q, Question::List { .. })), "what GET shows is there");
         world.run();
         assert!(!world.exists && world.cloud.machines.is_empty(), "crash {crash}");
         assert_eq!(world.count(StepKind::Delete), 2);
@@ -219,6 +237,31 @@ fn a_machine_that_is_shown_as_deleted_for_ever_holds_the_finalizer_for_the_settl
     world.run_until(StepKind::RemoveFinalizer);
     assert!(world.now.saturating_sub(asked) >= secs(180));
     assert_eq!(world.count(StepKind::Delete), 1);
+}
+
+#[test]
+fn a_restart_of_the_operator_does_not_begin_that_wait_anew() {
+    let mut world = World::running(|_| ());
+    world.cloud.shows_deleted = true;
+    world.delete();
+    world.run_until(StepKind::Delete);
+    world.cloud.keep_showing();
+    world.sleep(secs(200));
+    world.crash();
+    let crashed = world.now;
+    world.run_until(StepKind::RemoveFinalizer);
+    assert!(world.now.saturating_sub(crashed) < secs(60));
+}
+
+#[test]
+fn a_machine_that_somebody_else_destroyed_is_not_destroyed_again() {
+    let mut world = World::running(|_| ());
+    world.machine().dt_deleted = Some(wall(secs(1)));
+    world.delete();
+    let began = world.now;
+    world.run();
+    assert_eq!((world.exists, world.count(StepKind::Delete)), (false, 0));
+    assert!(world.now - began >= secs(180), "nobody here asked for it: it is waited out");
 }
 
 #[test]
@@ -265,6 +308,12 @@ fn a_machine_that_was_taken_over_is_left_alone() {
     world.run();
     assert!(!world.exists);
     assert_eq!((world.cloud.machines.len(), world.steps.clone()), (1, vec![StepKind::RemoveFinalizer]));
+    assert!(world.said.iter().any(|e| e.note.contains("carries another resource's mark and stays")), "{:?}", world.said);
+    let mut world = World::running(|s| s.public_ip = address(None));
+    world.machine().name = "other-aaaaaaaaaaaa".to_owned();
+    world.delete();
+    world.run();
+    assert_eq!((world.exists, world.cloud.addresses.len()), (false, 1), "nor is its address taken from it");
 }
 
 #[test]

@@ -171,13 +171,19 @@ fn an_address_that_cannot_be_released_keeps_no_machine_running() {
 
 #[test]
 fn an_address_that_the_user_brought_is_not_released() {
-    let mut world = World::running(|_| ());
-    world.cloud.addresses.insert("7.7.7.7".to_owned());
-    let machine = world.machine();
-    machine.public_ip_type = crate::paperspace::types::PublicIpType::Static;
-    machine.public_ip = Some("7.7.7.7".to_owned());
-    world.run_for(secs(60));
-    world.delete();
-    world.run();
-    assert!(!world.exists && world.cloud.addresses.contains("7.7.7.7"));
+    for asked in [None, address(None)] {
+        let mut world = World::running(|s| {
+            s.public_ip = asked;
+            s.startup_script = Some(crate::crd::StartupScript { script_id: "sc1".to_owned() });
+        });
+        world.cloud.addresses.insert("7.7.7.7".to_owned());
+        let machine = world.machine();
+        machine.public_ip_type = crate::paperspace::types::PublicIpType::Static;
+        machine.public_ip = Some("7.7.7.7".to_owned());
+        world.run_for(secs(60));
+        world.delete();
+        world.run();
+        assert!(!world.exists && world.cloud.addresses.contains("7.7.7.7"));
+        assert_eq!(world.cloud.addresses.len(), 1, "its own is");
+    }
 }

@@ -18,6 +18,7 @@ mod let_go;
 mod parts;
 mod passes;
 mod power;
+mod properties;
 mod restart;
 mod vanish;
 mod world;

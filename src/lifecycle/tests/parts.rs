@@ -98,6 +98,20 @@ fn what_the_spec_does_not_name_is_not_compared() {
 fn a_disk_of_no_usual_size_is_rounded() {
     assert_eq!(one(&differences(|s| s.disk_size_gb = 100, |m| m.storage_total = 77 << 30)), "diskSizeGB: 77 -> 100 (AfterStop)");
     assert_eq!(one(&differences(|s| s.disk_size_gb = 77, |_| ())), "diskSizeGB: 50 -> 77 (AfterStop)");
+    assert_eq!(differences(|_| (), |m| m.storage_total = u64::MAX), [], "more than there is");
+    let half = 1 << 29;
+    for (bytes, shown) in [
+        (51 << 30, Some("51")),
+        ((51 << 30) - 1, None),
+        ((49 << 30) + 1, None),
+        (49 << 30, Some("49")),
+        (100_000_000_000, Some("100")),
+        ((77 << 30) + half, Some("78")),
+        ((77 << 30) + half - 1, Some("77")),
+    ] {
+        let observed = differences(|_| (), |m| m.storage_total = bytes).first().map(|d| d.1.clone());
+        assert_eq!(observed.as_deref(), shown, "{bytes}");
+    }
 }
 
 #[test]

@@ -83,6 +83,64 @@ fn unread_for_ten_minutes_it_is_not_observed_and_stays_so_until_it_is_seen() {
 }
 
 #[test]
+fn an_idle_resource_that_cannot_be_read_says_so_after_ten_minutes_and_not_before() {
+    let mut world = World::running(|_| ());
+    world.looks.down = Some(api_down());
+    // Longer than this world has been there: there is no list to answer from.
+    world.looks.unobserved_for = secs(500);
+    world.step();
+    assert_eq!((world.memory.failed_looks, world.conditions().as_str()), (1, "Ready=True/Running Synced=True/Synced"));
+    world.looks.unobserved_for = secs(700);
+    world.step();
+    assert!(world.conditions().starts_with("Ready=Unknown/NotObserved"), "{}", world.conditions());
+    world.step();
+    assert!(world.conditions().starts_with("Ready=Unknown/NotObserved"), "{}", world.conditions());
+    world.edit(|s| s.machine_type = "C5".to_owned());
+    world.step();
+    assert!(world.conditions().contains("Reconciling=True/ApiUnavailable"), "now there is something to do: {}", world.conditions());
+}
+
+#[test]
+fn what_is_as_it_should_be_is_read_from_the_list_and_the_rest_is_looked_at() {
+    let freshness = |world: &mut World| {
+        world.asked.clear();
+        let began = world.now;
+        world.step();
+        let question =
+            world.asked.iter().find_map(|q| if let Question::Machine { begun_after, .. } = q { Some(*begun_after) } else { None });
+        (question.unwrap(), began)
+    };
+    let mut world = World::running(|_| ());
+    world.annotate(RECONCILE_REQUESTED, "1");
+    world.annotate(crate::crd::RESTART_REQUESTED, "1");
+    world.run();
+    world.crash();
+    assert_eq!(freshness(&mut world).0, secs(0), "idle, with all requests handled");
+    world.edit(|s| s.machine_type = "A5000".to_owned());
+    let (asked, began) = freshness(&mut world);
+    assert_eq!(asked, began - secs(5), "changed");
+    let (asked, began) = freshness(&mut world);
+    assert_eq!(asked, began - secs(5), "ready, and not synced");
+    let mut world = World::running(|_| ());
+    world.machine().public_ip = None;
+    world.step();
+    let (asked, began) = freshness(&mut world);
+    assert_eq!(asked, began - secs(5), "synced, and not ready");
+    let mut world = World::running(|_| ());
+    world.annotate(crate::crd::RESTART_REQUESTED, "2");
+    let (asked, began) = freshness(&mut world);
+    assert_eq!(asked, began - secs(5), "asked to restart");
+}
+
+#[test]
+fn hardware_that_is_not_told_is_not_forgotten() {
+    let mut world = World::running(|_| ());
+    (world.machine().ram, world.machine().cpus) = (0, 1.0);
+    world.step();
+    assert_eq!(world.status().hardware.unwrap().cpus, 8);
+}
+
+#[test]
 fn what_has_something_to_do_says_that_the_api_is_down() {
     let mut world = World::running(|_| ());
     world.looks.unobserved_for = secs(30);
@@ -105,6 +163,13 @@ fn looks_that_fail_back_off_though_others_succeed() {
     world.looks.down = None;
     world.step();
     assert_eq!(world.memory.failed_looks, 0);
+}
+
+#[test]
+fn waits_are_the_resources_own() {
+    let mut world = World::new(|_| ());
+    world.access.insert(crate::lifecycle::observe::KeySource::Own, crate::lifecycle::observe::Access::Unknown(api_down()));
+    assert_eq!(after(&mut world), crate::lifecycle::backoff::after_failures(1, super::world::UID));
 }
 
 #[test]
@@ -177,6 +242,23 @@ fn duplicates_are_reported_once_and_cleared() {
     world.cloud.machines.pop();
     world.step();
     assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+}
+
+#[test]
+fn what_paperspace_calls_a_machine_is_shown_without_what_deceives_and_cut() {
+    let mut world = World::running(|_| ());
+    world.machine().name = format!("\u{202e}evil\n{}", "x".repeat(5000));
+    world.machine().state = crate::paperspace::types::MachineState::Unknown("me\u{200b}lting".to_owned());
+    world.step();
+    let status = world.status();
+    let name = status.machine_name.clone().unwrap();
+    assert!(name.starts_with("evil xxx") && name.len() <= 1024, "{name}");
+    assert_eq!(status.state.as_deref(), Some("melting"));
+    let drift = status.drift.first().unwrap();
+    assert_eq!((drift.field.as_str(), drift.observed.as_str()), ("machineName", name.as_str()));
+    assert!(status.conditions.iter().all(|c| c.message.len() <= 1024 && !c.message.contains('\u{202e}')), "{:#?}", status.conditions);
+    world.step();
+    assert_eq!(world.status_writes, 1, "and does not come and go");
 }
 
 #[test]

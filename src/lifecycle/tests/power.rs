@@ -261,3 +261,42 @@ fn suspend_and_power_leave_each_other_alone() {
     assert_eq!(world.steps, []);
     assert!(world.conditions().contains("Suspended=True") && !world.conditions().contains("Reconciling"), "{}", world.conditions());
 }
+
+#[test]
+fn what_may_not_be_stopped_is_not_said_to_be_stopping() {
+    let mut world = World::running(|_| ());
+    world.edit(|s| (s.suspend, s.power_state) = (true, PowerState::Stopped));
+    world.step();
+    assert!(world.conditions().starts_with("Ready=True/Running"), "{}", world.conditions());
+    let mut world = World::running(|_| ());
+    world.edit(|s| (s.machine_name, s.power_state) = (Some("x".to_owned()), PowerState::Stopped));
+    world.step();
+    assert_eq!(world.steps, [StepKind::Update]);
+    assert!(world.conditions().starts_with("Ready=False/Stopping"), "it will be: {}", world.conditions());
+}
+
+#[test]
+fn what_worked_is_not_held_against_the_next_start_or_stop() {
+    let table = [(PowerState::Running, MachineState::Off, StepKind::Start), (PowerState::Stopped, MachineState::Ready, StepKind::Stop)];
+    for (wanted, found, step) in table {
+        let mut world = World::running(|s| s.power_state = wanted);
+        for _ in 0..3 {
+            world.sleep(secs(2));
+            world.machine().state = found.clone();
+            let began = world.now;
+            world.run_until(step);
+            assert!(world.now - began < secs(2), "{step:?} after {:?}", world.now - began);
+            world.run();
+        }
+    }
+}
+
+#[test]
+fn under_manual_a_machine_that_was_on_before_is_off_whatever_goes_on() {
+    let mut world = World::running(|s| s.power_state = PowerState::Manual);
+    let id = world.id();
+    world.cloud.note(&id, "vm-migrate", None);
+    world.machine().state = MachineState::Off;
+    world.step();
+    assert!(world.conditions().starts_with("Ready=True/ManualOff"), "{}", world.conditions());
+}

@@ -28,6 +28,32 @@ fn a_machine_that_is_gone_for_good_is_made_anew() {
 }
 
 #[test]
+fn absence_is_proved_by_two_lists_begun_after_all_that_and_one_after_the_other() {
+    let mut world = World::running(|_| ());
+    vanish(&mut world);
+    let settled = world.memory.missing[&world.id()] + secs(180);
+    world.run_for(secs(179));
+    world.sleep(secs(2));
+    world.asked.clear();
+    world.step();
+    let lists: Vec<_> =
+        world.asked.iter().filter_map(|q| if let Question::List { begun_after } = q { Some(*begun_after) } else { None }).collect();
+    let first = world.memory.evidence.as_ref().unwrap().lists[0];
+    let next = std::time::Duration::from_nanos(1);
+    assert_eq!(lists, [settled + next, first + next]);
+    assert_eq!(world.said("MachineVanished"), 1);
+}
+
+#[test]
+fn the_account_of_a_machine_that_is_gone_is_known_though_the_status_lost_it() {
+    let mut world = World::running(|_| ());
+    world.edit_status(|s| (s.account, s.creation) = (None, None));
+    vanish(&mut world);
+    world.run_for(secs(600));
+    assert_eq!((world.said("MachineVanished"), world.status().account.unwrap().team.as_str()), (1, "te1"));
+}
+
+#[test]
 fn one_404_is_no_proof() {
     let mut world = World::running(|_| ());
     world.edit(|s| s.machine_name = None);

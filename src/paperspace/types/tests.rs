@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// The reply that the API's documentation shows for a create, with the placeholders of a machine being provisioned.
-fn documented() -> Value {
+pub(in crate::paperspace) fn documented() -> Value {
     json!({
         "id": "psvv2ew1gd4s", "name": "new-machine", "state": "provisioning", "os": "Ubuntu 20.04 Desktop", "machineType": "P4000",
         "agentType": "LinuxDesktop", "cpus": 1, "ram": "0", "storageTotal": "0", "storageUsed": "0",

@@ -1,0 +1,483 @@
+//! Anything that a decision can be made from: sensible things often enough to come far, and everything else.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::super::world::{ENDPOINT, MARK, NAME, UID};
+use crate::crd::reason::Reason;
+use crate::crd::*;
+use crate::lifecycle::desired;
+use crate::lifecycle::memory::{Evidence, Memory, Reply, SeenAttempt, Trouble, WriteAhead};
+use crate::lifecycle::observe::{Access, KeySource, Moment, Settings};
+use crate::lifecycle::step::StepKind;
+use crate::paperspace::Error;
+use crate::paperspace::types::{
+    EventState, Machine, MachineEvent, MachineState, PublicIpType, RestorePointFrequency, SnapshotFrequency as Wire,
+};
+use crate::properties::Dice;
+
+pub(super) const IDS: [&str; 3] = ["ps1", "ps2", "psx"];
+/// Ids of attempts and operations, the present pass's among them.
+const NONCES: [&str; 3] = ["n1", "n2", "now"];
+
+fn team(d: &mut Dice) -> String {
+    if d.one_in(24) { d.word(&["te2"]) } else { "te1".to_owned() }
+}
+
+const KINDS: [StepKind; 9] = [
+    StepKind::Create,
+    StepKind::Update,
+    StepKind::Resize,
+    StepKind::Start,
+    StepKind::Stop,
+    StepKind::Restart,
+    StepKind::AssignScript,
+    StepKind::ReleaseIp,
+    StepKind::Delete,
+];
+const ALL_KEYS: [KeySource; 3] = [KeySource::Own, KeySource::Remembered, KeySource::Operator];
+
+pub(super) fn id(d: &mut Dice) -> String {
+    d.word(&IDS)
+}
+
+/// A moment of the wall clock around `now`: close by, long ago, in the future, or at an end of time.
+pub(super) fn around(d: &mut Dice, now: Timestamp) -> Timestamp {
+    const SECONDS: [i64; 14] = [0, 1, -1, -5, -9, -11, -31, -61, -179, -181, -86_400, 3, 200, 86_400];
+    match d.below(20) {
+        18 => Timestamp::MIN,
+        19 => Timestamp::MAX,
+        _ => now.checked_add(SignedDuration::from_secs(d.pick(&SECONDS))).unwrap_or(now),
+    }
+}
+
+/// A moment of the monotonic clock not after `now`.
+pub(super) fn before(d: &mut Dice, now: Duration) -> Duration {
+    const SECONDS: [u64; 11] = [0, 1, 4, 6, 11, 29, 61, 179, 181, 2000, 1_000_000];
+    now.saturating_sub(Duration::from_secs(d.pick(&SECONDS)))
+}
+
+fn at(d: &mut Dice, now: Timestamp) -> Time {
+    status::time(around(d, now))
+}
+
+pub(super) fn spec(d: &mut Dice) -> PaperspaceMachineSpec {
+    PaperspaceMachineSpec {
+        machine_type: d.word(&["A4000", "a4000", "C5", "H100x8"]),
+        template_id: if d.one_in(8) { None } else { Some(d.word(&["tmpl"])) },
+        region: d.word(&["NY2", "NY2", "CA1"]),
+        disk_size_gb: d.pick(&[50, 50, 100, 77, 16_000, 0, -1, i32::MIN, i32::MAX]),
+        machine_name: d.maybe(|d| d.word(&["train", "a b.c_d", "other-aaaaaaaaaaaa"])),
+        power_state: d.pick(&[PowerState::Running, PowerState::Stopped, PowerState::Manual]),
+        resize_policy: d.pick(&[ResizePolicy::WhenStopped, ResizePolicy::StopAndStart]),
+        network_id: d.maybe(|d| d.word(&["n1", "n2"])),
+        public_ip: d.maybe(|d| PublicIpSpec {
+            kind: d.pick(&[PublicIpKind::Static, PublicIpKind::Dynamic, PublicIpKind::None]),
+            reclaim_policy: d.maybe(|d| d.pick(&[ReclaimPolicy::Release, ReclaimPolicy::Retain])),
+        }),
+        auto_shutdown: d.maybe(|d| AutoShutdown { timeout_hours: d.pick(&[8, 1, 168, 0, i32::MIN]), force: d.one_in(2) }),
+        auto_snapshot: d.maybe(|d| AutoSnapshot {
+            frequency: d.pick(&[
+                SnapshotFrequency::Daily,
+                SnapshotFrequency::Hourly,
+                SnapshotFrequency::Weekly,
+                SnapshotFrequency::Monthly,
+            ]),
+            keep: d.pick(&[1, 10, -5]),
+        }),
+        restore_point: d
+            .maybe(|d| RestorePoint { frequency: RestoreFrequency::Shutdown, snapshot_id: d.maybe(|d| d.word(&["sn1", "sn2"])) }),
+        take_initial_snapshot: d.one_in(2),
+        enable_nvlink: d.one_in(4),
+        email_password: d.one_in(2),
+        startup_script: d.maybe(|d| StartupScript { script_id: d.word(&["sc1", "sc2"]) }),
+        credentials_ref: d.maybe(|d| CredentialsRef { name: d.word(&["key"]), key: "apiKey".to_owned() }),
+        adopt: if d.one_in(4) { Some(adopt(d)) } else { None },
+        management_policy: if d.one_in(6) { ManagementPolicy::Observe } else { ManagementPolicy::Manage },
+        deletion_policy: d.pick(&[None, None, Some(DeletionPolicy::Delete), Some(DeletionPolicy::Retain)]),
+        deletion_protection: d.one_in(8),
+        suspend: d.one_in(8),
+    }
+}
+
+/// A spec that the schema allows.
+pub(super) fn valid_spec(d: &mut Dice) -> PaperspaceMachineSpec {
+    let mut spec = spec(d);
+    spec.machine_type = d.pick(&["A4000", "a4000", "C5"]).to_owned();
+    spec.template_id = Some("tmpl".to_owned()).filter(|_| spec.adopt.is_none() || d.one_in(2));
+    spec.region = d.pick(&["NY2", "NY2", "NY2", "CA1"]).to_owned();
+    spec.disk_size_gb = d.pick(&[50, 50, 100, 77, 16_000]);
+    spec.machine_name = d.maybe(|d| d.pick(&["train", "a b.c_d", "other-aaaaaaaaaaaa"]).to_owned());
+    spec.network_id = d.maybe(|d| d.pick(&["n1", "n2"]).to_owned());
+    if let Some(shutdown) = &mut spec.auto_shutdown {
+        shutdown.timeout_hours = d.pick(&[8, 1, 168]);
+    }
+    if let Some(snapshot) = &mut spec.auto_snapshot {
+        snapshot.keep = d.pick(&[1, 10]);
+    }
+    spec
+}
+
+fn adopt(d: &mut Dice) -> Adopt {
+    Adopt {
+        machine_id: id(d),
+        replace_mark: d.maybe(|d| d.word(&["aaaaaaaaaaaa", MARK])),
+        on_difference: d.pick(&[OnDifference::Apply, OnDifference::Hold]),
+    }
+}
+
+pub(super) fn object(d: &mut Dice, now: Timestamp) -> PaperspaceMachine {
+    let mut object = PaperspaceMachine::new(&d.word(&["train"]), spec(d));
+    let meta = &mut object.metadata;
+    meta.namespace = Some(d.word(&["ml"]));
+    meta.uid = Some(UID.to_owned());
+    meta.generation = d.pick(&[Some(1), Some(2), Some(3), None, Some(i64::MIN), Some(i64::MAX)]);
+    meta.resource_version = Some(d.pick(&["7", "8"]).to_owned());
+    meta.creation_timestamp = if d.one_in(8) { None } else { Some(at(d, now)) };
+    meta.finalizers = if d.one_in(4) { d.maybe(|d| vec![d.text()]) } else { Some(vec!["else/where".to_owned(), FINALIZER.to_owned()]) };
+    meta.deletion_timestamp = if d.one_in(3) { Some(at(d, now)) } else { None };
+    let mut annotations = BTreeMap::new();
+    for (name, values) in [
+        (ADDRESS_OF_MACHINE, &["te1/ps1/3f9c2a7b51de", "te1/ps1/3f9c2a7b51de", "te1/psx/3f9c2a7b51de", "te1/psx/aaaaaaaaaaaa"][..]),
+        (RESTART_REQUESTED, &["one", "two"]),
+        (RECONCILE_REQUESTED, &["one", "two"]),
+    ] {
+        if d.one_in(2) {
+            annotations.insert(name.to_owned(), d.word(values));
+        }
+    }
+    object.status = if d.one_in(8) { None } else { Some(self::status(d, now)) };
+    let script = object.spec.startup_script.as_ref().map(|s| s.script_id.clone());
+    if let Some(status) = object.status.as_mut().filter(|_| !d.one_in(4)) {
+        status.applied.get_or_insert_default().startup_script_id = script;
+    }
+    if let Some(id) = object.status.as_ref().and_then(|s| s.machine_id.as_ref()).filter(|_| !d.one_in(4)) {
+        annotations.insert(ADDRESS_OF_MACHINE.to_owned(), format!("te1/{id}/{MARK}"));
+    }
+    object.metadata.annotations = Some(annotations).filter(|a| !a.is_empty());
+    object
+}
+
+fn condition(d: &mut Dice, kind: &str, now: Timestamp) -> Condition {
+    let reason = d.pick(Reason::ALL);
+    Condition {
+        type_: kind.to_owned(),
+        status: d.pick(&["True", "False", "Unknown"]).to_owned(),
+        reason: reason.as_str().to_owned(),
+        message: d.text(),
+        observed_generation: d.pick(&[Some(1), Some(2), None]),
+        last_transition_time: at(d, now),
+    }
+}
+
+pub(super) fn creation(d: &mut Dice, now: Timestamp) -> Creation {
+    Creation {
+        id: d.word(&NONCES),
+        attempt: d.pick(&[1, 2, 0, -1, i32::MAX]),
+        account: team(d),
+        first_started_at: at(d, now),
+        started_at: at(d, now),
+        closed_at: d.maybe(|d| at(d, now)),
+        outcome: d.pick(&[CreationOutcome::Bound, CreationOutcome::Open, CreationOutcome::Refused, CreationOutcome::Expired]),
+        message: d.maybe(Dice::text),
+    }
+}
+
+fn operation(d: &mut Dice, now: Timestamp) -> Operation {
+    Operation {
+        id: d.word(&NONCES),
+        name: d.pick(&[OperationName::Restart, OperationName::Resize, OperationName::Destroy]),
+        state: d.pick(&[
+            OperationState::Open,
+            OperationState::Accepted,
+            OperationState::Done,
+            OperationState::Refused,
+            OperationState::Uncertain,
+        ]),
+        requested_at: at(d, now),
+        generation: d.pick(&[Some(1), Some(2), None]),
+        last_event_seen: d.maybe(|d| d.word(&["ev1", "ev2"])),
+        error: d.maybe(Dice::text),
+    }
+}
+
+pub(super) fn applied(d: &mut Dice) -> Applied {
+    Applied {
+        startup_script_id: d.maybe(|d| d.word(&["sc1", "sc2"])),
+        auto_shutdown: d.one_in(2),
+        auto_snapshot: d.one_in(2),
+        restore_point: d.one_in(2),
+        static_ip_requested: d.one_in(2),
+        allocated_ip: d.maybe(|d| d.word(&["9.9.9.9"])),
+        retain_ip: d.one_in(4),
+    }
+}
+
+fn status(d: &mut Dice, now: Timestamp) -> PaperspaceMachineStatus {
+    let mut conditions = Vec::new();
+    for kind in ["Ready", "Synced", d.pick(&["Reconciling", "Stalled"]), "Suspended"] {
+        if d.one_in(2) {
+            conditions.push(condition(d, kind, now));
+        }
+    }
+    let mut status = PaperspaceMachineStatus {
+        observed_generation: d.pick(&[Some(1), Some(2), Some(-1), None]),
+        account: d.maybe(|d| Account { endpoint: if d.one_in(24) { "https://other.test/v1" } else { ENDPOINT }.to_owned(), team: team(d) }),
+        machine_id: if d.one_in(3) { None } else { Some(id(d)) },
+        machine_name: d.maybe(|d| d.word(&[NAME])),
+        state: d.maybe(|d| d.word(&["ready", "off", "provisioning"])),
+        power_state: None,
+        deletion_policy: None,
+        conditions,
+        creation: if d.one_in(8) { None } else { Some(creation(d, now)) },
+        adopted_at: d.maybe(|d| at(d, now)),
+        operation: d.maybe(|d| operation(d, now)),
+        resize_refused: d.maybe(|d| ResizeRefused { generation: d.pick(&[Some(1), None]), message: d.text() }),
+        public_ip: d.maybe(Dice::text),
+        private_ip: None,
+        network_id: None,
+        hardware: None,
+        hourly_rate_usd: None,
+        drift: d.several(2, |d| Drift {
+            field: d.word(&["machineName", "machineType"]),
+            desired: d.text(),
+            observed: d.text(),
+            since: at(d, now),
+            action: DriftAction::Correct,
+        }),
+        handled_restart_at: d.maybe(|d| d.word(&["one", "two"])),
+        handled_reconcile_at: d.maybe(|d| d.word(&["one", "two"])),
+        started_at: d.maybe(|d| at(d, now)),
+        stopped_at: d.maybe(|d| at(d, now)),
+        applied: d.maybe(applied),
+    };
+    // As the operator wrote it.
+    crate::lifecycle::shown::clean(&mut status);
+    status
+}
+
+pub(super) fn machine(d: &mut Dice, id: String, now: Timestamp) -> Machine {
+    let numbers = [0.0, 8.0, 1.5, -1.0, f64::MAX, f64::NAN, f64::INFINITY];
+    Machine {
+        id,
+        name: d.word(&[NAME, NAME, NAME, NAME, NAME, "renamed", "other-aaaaaaaaaaaa", "ml-train-prod-3f9c2a7b51de"]),
+        state: state(d),
+        os: d.text(),
+        machine_type: d.word(&["A4000", "C5"]),
+        agent_type: d.text(),
+        cpus: d.pick(&numbers),
+        ram: d.pick(&[45 << 30, 0, 1, u64::MAX]),
+        storage_total: d.pick(&[50 << 30, 50 << 30, 100 << 30, 50_000_000_000, 77 << 30, 0, 1, u64::MAX]),
+        accelerators: d.several(2, |d| crate::paperspace::types::Accelerator { name: d.text(), memory: 1, count: d.pick(&numbers) }),
+        region: d.word(&["East Coast (NY2)", "ny2", "West Coast (CA1)", "NY2 ("]),
+        private_ip: d.maybe(|d| d.word(&["10.0.0.1"])),
+        network_id: d.maybe(|d| d.word(&["n1", "n2"])),
+        public_ip: d.maybe(|d| d.word(&["9.9.9.9", "5.5.5.5"])),
+        public_ip_type: match d.below(12) {
+            11 => PublicIpType::Unknown(d.text()),
+            n => [PublicIpType::Dynamic, PublicIpType::Static, PublicIpType::None][n % 3].clone(),
+        },
+        auto_shutdown_enabled: d.one_in(2),
+        auto_shutdown_timeout: d.maybe(|d| d.pick(&numbers)),
+        auto_shutdown_force: d.maybe(|d| d.one_in(2)),
+        auto_snapshot_enabled: d.one_in(2),
+        auto_snapshot_frequency: d.maybe(|d| d.pick(&[Wire::Daily, Wire::Hourly, Wire::Unknown("yearly".to_owned())])),
+        auto_snapshot_save_count: d.maybe(|d| d.pick(&numbers)),
+        updates_pending: d.one_in(2),
+        restore_point_enabled: d.one_in(2),
+        restore_point_frequency: d.maybe(|_| RestorePointFrequency::Shutdown),
+        restore_point_snapshot_id: d.maybe(|d| d.word(&["sn1", "sn2"])),
+        usage_rate: d.maybe(|d| d.pick(&numbers)),
+        storage_rate: None,
+        dt_created: around(d, now),
+        dt_deleted: if d.one_in(8) { Some(around(d, now)) } else { None },
+    }
+}
+
+/// A machine that is what the object asks for, as far as Paperspace says what a machine is.
+pub(super) fn agreeing(d: &mut Dice, object: &PaperspaceMachine, mut machine: Machine) -> Machine {
+    let spec = &object.spec;
+    machine.name = desired::full_name(object, None, &machine.name);
+    machine.machine_type = if d.one_in(2) { spec.machine_type.to_ascii_lowercase() } else { spec.machine_type.clone() };
+    machine.region = match d.below(3) {
+        0 => format!("Somewhere ({})", spec.region),
+        1 => spec.region.to_ascii_lowercase(),
+        _ => spec.region.clone(),
+    };
+    let gb = u64::from(desired::disk_gb(spec));
+    machine.storage_total = if d.one_in(8) { 0 } else { gb << 30 };
+    machine.network_id = spec.network_id.clone().or(machine.network_id);
+    if let Some(ip) = &spec.public_ip {
+        machine.public_ip_type = desired::public_ip_type(ip.kind);
+    }
+    machine.auto_shutdown_enabled = spec.auto_shutdown.is_some();
+    machine.auto_shutdown_timeout = spec.auto_shutdown.as_ref().map(|s| f64::from(s.timeout_hours));
+    machine.auto_shutdown_force = spec.auto_shutdown.as_ref().map(|s| s.force);
+    machine.auto_snapshot_enabled = spec.auto_snapshot.is_some();
+    machine.auto_snapshot_frequency = spec.auto_snapshot.as_ref().map(|s| desired::frequency(s.frequency));
+    machine.auto_snapshot_save_count = spec.auto_snapshot.as_ref().map(|s| f64::from(s.keep));
+    machine.restore_point_enabled = spec.restore_point.is_some();
+    machine.restore_point_snapshot_id =
+        spec.restore_point.as_ref().and_then(|r| r.snapshot_id.clone()).or(machine.restore_point_snapshot_id);
+    machine
+}
+
+pub(super) fn state(d: &mut Dice) -> MachineState {
+    match d.below(14) {
+        13 => MachineState::Unknown(d.text()),
+        n => [
+            MachineState::Ready,
+            MachineState::Off,
+            MachineState::Ready,
+            MachineState::Off,
+            MachineState::Starting,
+            MachineState::Stopping,
+            MachineState::Restarting,
+            MachineState::ServiceReady,
+            MachineState::Upgrading,
+            MachineState::Provisioning,
+        ][n % 10]
+            .clone(),
+    }
+}
+
+pub(super) fn event(d: &mut Dice, now: Timestamp) -> MachineEvent {
+    MachineEvent {
+        id: d.word(&["ev1", "ev2", "ev3"]),
+        name: d.word(&[
+            "create",
+            "start",
+            "stop",
+            "restart",
+            "vm-upgrade",
+            "bill-sessions",
+            "snapshot-create",
+            "deactivate",
+            "vm-shutdown-force",
+        ]),
+        state: match d.below(10) {
+            9 => EventState::Unknown(d.text()),
+            n => [EventState::Done, EventState::New, EventState::InProgress, EventState::Error, EventState::Cancelled][n % 5].clone(),
+        },
+        machine_id: None,
+        dt_created: around(d, now),
+        dt_started: d.maybe(|d| around(d, now)),
+        dt_finished: d.maybe(|d| around(d, now)),
+        error: d.maybe(Dice::text),
+    }
+}
+
+/// An error of any kind.
+pub(super) fn error(d: &mut Dice) -> Error {
+    const STATUSES: [u16; 18] = [400, 401, 402, 403, 404, 405, 408, 409, 412, 418, 422, 425, 429, 499, 500, 502, 503, 0];
+    match d.below(6) {
+        0 => Error::Transport { route: "r", maybe_sent: d.one_in(2), message: d.text() },
+        1 => Error::BadPayload { route: "r", path: d.text(), message: d.text() },
+        _ => Error::Rejected {
+            route: "r",
+            status: d.pick(&STATUSES),
+            code: d.word(&["NOT_FOUND", ""]),
+            message: d.text(),
+            from_api: !d.one_in(3),
+            retry_after: d.maybe(|d| Duration::from_secs(d.pick(&[0, 1, 90, 3600]))),
+        },
+    }
+}
+
+pub(super) fn access(d: &mut Dice) -> Access {
+    match d.below(40) {
+        34 => Access::Missing(d.text()),
+        35 => Access::NotLabelled(d.text()),
+        36 => Access::NotAllowed(d.text()),
+        37 => Access::Rejected,
+        38 => Access::Unknown(error(d)),
+        39 => Access::Open { team: team(d), admin: false },
+        _ => Access::Open { team: team(d), admin: true },
+    }
+}
+
+pub(super) fn settings(d: &mut Dice) -> Settings {
+    Settings {
+        endpoint: ENDPOINT.to_owned(),
+        cluster_id: d.maybe(|d| d.word(&["prod", ""])),
+        settle: d.pick(&[Duration::from_mins(3), Duration::from_millis(100), Duration::from_hours(24)]),
+        transition: d.pick(&[Duration::from_secs(5), Duration::from_millis(100), Duration::from_hours(24)]),
+        adopt_with_default_key: d.one_in(2),
+    }
+}
+
+/// What a process may remember at `now`.
+pub(super) fn memory(d: &mut Dice, now: Moment) -> Memory {
+    let ago = |d: &mut Dice| before(d, now.mono);
+    Memory {
+        chain: d.maybe(|d| d.pick(&["7", "8"]).to_owned()),
+        attempt: d.maybe(|d| SeenAttempt {
+            id: d.word(&NONCES),
+            outcome: d.pick(&[CreationOutcome::Open, CreationOutcome::Bound]),
+            since: ago(d),
+        }),
+        write_ahead: d.maybe(|d| WriteAhead { id: d.word(&NONCES), sent: Moment { wall: around(d, now.wall), mono: ago(d) } }),
+        reply: d.maybe(|d| (d.word(&NONCES), reply(d, now.wall))),
+        operation: d.maybe(|d| (d.word(&NONCES), ago(d))),
+        missing: d.several(2, |d| (id(d), ago(d))).into_iter().collect(),
+        evidence: d.maybe(|d| evidence(d, now.mono)),
+        accepted: if d.one_in(4) { d.several(2, id).into_iter().collect() } else { std::collections::BTreeSet::new() },
+        mutated: d.maybe(ago),
+        troubles: d.several(4, |d| (d.pick(&KINDS), trouble(d, now.mono))).into_iter().collect(),
+        sent: d.several(4, |d| (d.pick(&KINDS), (d.pick(&[1, 2, 4, 0, u32::MAX]), ago(d)))).into_iter().collect(),
+        power_event: d.maybe(|d| (d.word(&["ev1", "ev2"]), ago(d))),
+        failed_looks: d.pick(&[0, 1, u32::MAX]),
+        key: d.pick(&ALL_KEYS),
+        unusable: d.one_in(2),
+        gone: d.maybe(|d| (d.word(&["deletion, attempt n1"]), ago(d))),
+        keyless_since: d.maybe(ago),
+    }
+}
+
+/// An attempt or a restart that this process has just written down.
+pub(super) fn written_ahead(d: &mut Dice, object: &mut PaperspaceMachine, memory: &mut Memory, now: Moment) {
+    let ago = |d: &mut Dice| Duration::from_secs(d.pick(&[0, 1, 9, 11]));
+    memory.write_ahead =
+        Some(WriteAhead { id: "n1".to_owned(), sent: Moment { wall: now.wall - ago(d), mono: now.mono.saturating_sub(ago(d)) } });
+    memory.reply = None;
+    let status = object.status.get_or_insert_default();
+    let mut creation = creation(d, now.wall);
+    if d.one_in(2) {
+        let mut operation = operation(d, now.wall);
+        (operation.id, operation.name, operation.state) = ("n1".to_owned(), OperationName::Restart, OperationState::Open);
+        status.operation = Some(operation);
+    } else {
+        (creation.id, creation.outcome) = ("n1".to_owned(), CreationOutcome::Open);
+        (status.creation, status.machine_id, status.applied) = (Some(creation), None, None);
+        (object.spec.startup_script, object.spec.adopt, object.metadata.deletion_timestamp) = (None, None, None);
+        object.spec.public_ip = None;
+    }
+}
+
+fn reply(d: &mut Dice, now: Timestamp) -> Reply {
+    match d.below(3) {
+        0 => {
+            let id = id(d);
+            Reply::Done(Box::new(machine(d, id, now)))
+        }
+        1 => Reply::Nothing(error(d)),
+        _ => Reply::Unclear(error(d)),
+    }
+}
+
+fn evidence(d: &mut Dice, now: Duration) -> Evidence {
+    let since = before(d, now);
+    let lists = d.several(2, |d| since + d.pick(&[Duration::from_nanos(1), Duration::from_secs(1)]));
+    Evidence {
+        key: d.word(&["attempt n1", "machine ps1", "deletion, attempt n1"]),
+        since,
+        lists: lists.into_iter().filter(|l| *l <= now).collect(),
+    }
+}
+
+fn trouble(d: &mut Dice, now: Duration) -> Trouble {
+    Trouble { error: error(d), count: d.pick(&[1, 3, 0, u32::MAX]), at: before(d, now), generation: d.pick(&[Some(1), Some(2), None]) }
+}

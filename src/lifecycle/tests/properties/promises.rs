@@ -1,0 +1,473 @@
+//! One decision, from anything: it comes, and whatever it is, it breaks none of the promises.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::super::cloud::wall;
+use super::super::world::{ENDPOINT, MARK};
+use super::anything;
+use crate::crd::*;
+use crate::lifecycle::decide::{decide, deletion_policy};
+use crate::lifecycle::memory::Memory;
+use crate::lifecycle::names::Mark;
+use crate::lifecycle::observe::{Access, Answer, Facts, ListView, MachineLook, Moment, Observation, Question, Settings};
+use crate::lifecycle::step::{Decision, Next, Requeue, Step};
+use crate::paperspace::clean_text;
+use crate::paperspace::types::Machine;
+use crate::properties::{Dice, check};
+
+/// Far more questions than any decision needs with so few machines; the shell gives up after 64.
+const MOST_QUESTIONS: usize = 24;
+
+#[derive(Clone, Debug)]
+struct Case {
+    object: PaperspaceMachine,
+    began: Moment,
+    settings: Settings,
+    memory: Memory,
+    unobserved_for: Duration,
+    marked: Vec<Machine>,
+    facts: Facts,
+    answers: Dice,
+}
+
+fn case(d: &mut Dice) -> Case {
+    let now = Moment {
+        wall: wall(Duration::from_secs(5000)),
+        mono: d.pick(&[Duration::from_secs(4000), Duration::ZERO, Duration::from_secs(1 << 33)]),
+    };
+    let mut case = Case {
+        object: anything::object(d, now.wall),
+        began: now,
+        settings: anything::settings(d),
+        memory: Memory::default(),
+        unobserved_for: d.pick(&[Duration::ZERO, Duration::from_secs(29), Duration::from_secs(700), Duration::from_secs(1 << 33)]),
+        marked: vec![],
+        facts: Facts::default(),
+        answers: d.split(120),
+    };
+    if !d.one_in(4) {
+        case.memory = anything::memory(d, now);
+    }
+    if d.one_in(6) {
+        anything::written_ahead(d, &mut case.object, &mut case.memory, now);
+    }
+    // Answers that are there already may be older than what is needed.
+    if d.one_in(3) {
+        for question in [
+            Question::List { begun_after: Duration::ZERO },
+            Question::Machine { id: anything::id(d), begun_after: Duration::ZERO },
+            Question::Direct { id: anything::id(d), begun_after: Duration::ZERO },
+        ] {
+            let past = Moment { mono: anything::before(d, now.mono), ..now };
+            answer(&question, &case.object, &mut case.facts, past, d);
+        }
+    }
+    case.marked = d.several(2, |d| {
+        let id = anything::id(d);
+        anything::machine(d, id, now.wall)
+    });
+    case
+}
+
+/// What came of a case: the decision, with what it was made from.
+struct Decided {
+    decision: Decision,
+    facts: Facts,
+    asked: Vec<Question>,
+    now: Moment,
+}
+
+/// Asks the core and answers anything, as fresh as it was asked for, while clocks go as they like.
+fn drive(case: &Case) -> Result<Decided, String> {
+    let mut d = case.answers.clone();
+    let (mut facts, mut memory, mut now) = (case.facts.clone(), case.memory.clone(), case.began);
+    let mut asked = Vec::new();
+    while asked.len() < MOST_QUESTIONS {
+        let observation = Observation {
+            object: &case.object,
+            began: case.began,
+            now,
+            nonce: "now",
+            settings: &case.settings,
+            memory: &memory,
+            unobserved_for: case.unobserved_for,
+            marked: &case.marked,
+            facts: &facts,
+        };
+        match decide(&observation) {
+            Next::Act(decision) => return Ok(Decided { decision: *decision, facts, asked, now }),
+            Next::Ask(question, remembered) => {
+                memory = *remembered;
+                now.mono += d.pick(&[Duration::ZERO, Duration::from_millis(20), Duration::from_secs(6), Duration::from_secs(200)]);
+                now.wall = if d.one_in(8) {
+                    anything::around(&mut d, now.wall)
+                } else {
+                    wall(Duration::from_secs(5000)) + (now.mono - case.began.mono)
+                };
+                answer(&question, &case.object, &mut facts, now, &mut d);
+                asked.push(question);
+            }
+        }
+    }
+    Err(format!("asks for ever: {asked:#?}"))
+}
+
+fn answer(question: &Question, object: &PaperspaceMachine, facts: &mut Facts, now: Moment, d: &mut Dice) {
+    let machine = |d: &mut Dice, id: String| {
+        let machine = anything::machine(d, id, now.wall);
+        if d.one_in(3) { machine } else { anything::agreeing(d, object, machine) }
+    };
+    let look = |d: &mut Dice, id: &str, begun_after: Duration| {
+        or_error(d, |d| MachineLook {
+            began: now.mono.max(begun_after),
+            machine: if d.one_in(3) { None } else { Some(machine(d, id.to_owned())) },
+        })
+    };
+    match question {
+        Question::Access { key, reread } => {
+            facts.access.insert(*key, (anything::access(d), *reread));
+        }
+        Question::List { begun_after } => {
+            facts.list = Some(or_error(d, |d| ListView {
+                began: now.mono.max(*begun_after),
+                machines: d.several(2, |d| {
+                    let id = anything::id(d);
+                    anything::machine(d, id, now.wall)
+                }),
+            }));
+        }
+        Question::Machine { id, begun_after } => {
+            facts.machines.insert(id.clone(), look(d, id, *begun_after));
+        }
+        Question::Direct { id, begun_after } => {
+            facts.direct.insert(id.clone(), look(d, id, *begun_after));
+        }
+        Question::Events { id } => {
+            facts.events.insert(id.clone(), or_error(d, |d| d.several(4, |d| anything::event(d, now.wall))));
+        }
+        Question::Availability => facts.available = Some(or_error(d, |d| !d.one_in(3))),
+        Question::CrdTerminating => facts.crd_terminating = Some(d.one_in(4)),
+    }
+}
+
+fn or_error<T>(d: &mut Dice, one: impl FnOnce(&mut Dice) -> T) -> Answer<T> {
+    if d.one_in(16) { Err(anything::error(d)) } else { Ok(one(d)) }
+}
+
+fn ensure(holds: bool, why: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(why.to_owned()) }
+}
+
+type Promise = fn(&Case, &Decided) -> Result<(), String>;
+
+const PROMISES: &[(&str, Promise)] = &[
+    ("there is a decision for everything", there_is_a_decision_for_everything),
+    ("nothing is written to paperspace where it is only to be read", nothing_is_written_to_paperspace_where_it_is_only_to_be_read),
+    ("nothing is written with a key that may not be used", nothing_is_written_with_a_key_that_may_not_be_used),
+    ("nothing is destroyed that nobody asked to destroy", nothing_is_destroyed_that_nobody_asked_to_destroy),
+    ("what is changed was looked at just now", what_is_changed_was_looked_at_just_now),
+    ("a resource that goes only lets go or destroys", a_resource_that_goes_only_lets_go_or_destroys),
+    (
+        "an address is given back only if it was allocated here and is not needed any more",
+        an_address_is_given_back_only_if_it_was_allocated_here_and_is_not_needed_any_more,
+    ),
+    ("power changes only as the resource asks", power_changes_only_as_the_resource_asks),
+    (
+        "a machine is created only for an attempt that was written down just now",
+        a_machine_is_created_only_for_an_attempt_that_was_written_down_just_now,
+    ),
+    ("an attempt is begun only after a list that lacked the mark", an_attempt_is_begun_only_after_a_list_that_lacked_the_mark),
+    (
+        "the finalizer goes only with the resource or where it is only observed",
+        the_finalizer_goes_only_with_the_resource_or_where_it_is_only_observed,
+    ),
+    ("without retain the finalizer goes only when nothing is left", without_retain_the_finalizer_goes_only_when_nothing_is_left),
+    ("what must not be forgotten is not", what_must_not_be_forgotten_is_not),
+    ("what is being worked on is come back to", what_is_being_worked_on_is_come_back_to),
+    ("what others wrote reaches status and events clean", what_others_wrote_reaches_status_and_events_clean),
+    ("conditions are a set and never say both working and stuck", conditions_are_a_set_and_never_say_both_working_and_stuck),
+];
+
+#[test]
+fn every_decision_keeps_every_promise() {
+    let steps = std::cell::RefCell::new(BTreeMap::<_, u32>::new());
+    check(8000, case, |case| {
+        let decided = drive(&case)?;
+        *steps.borrow_mut().entry(decided.decision.step.kind().as_str()).or_default() += 1;
+        for (promise, kept) in PROMISES {
+            if let Err(why) = kept(&case, &decided) {
+                let Decided { decision, facts, asked, now } = decided;
+                return Err(format!("broken: {promise}: {why}\n{decision:#?}\nat {now:?}, asked {asked:#?}\n{facts:#?}"));
+            }
+        }
+        Ok(())
+    });
+    // Promises that were never put to the test are none.
+    let steps = steps.into_inner();
+    assert!(steps.len() >= 12 || steps.values().sum::<u32>() < 8000, "{steps:?}");
+}
+
+fn read_only(case: &Case) -> bool {
+    case.object.spec.suspend || case.object.spec.management_policy == ManagementPolicy::Observe
+}
+
+fn deleting(case: &Case) -> bool {
+    case.object.metadata.deletion_timestamp.is_some()
+}
+
+fn before(case: &Case) -> PaperspaceMachineStatus {
+    case.object.status.clone().unwrap_or_default()
+}
+
+/// What the pass saw of this machine last.
+fn seen<'a>(decided: &'a Decided, id: &str) -> Option<&'a Machine> {
+    let looks = [decided.facts.machines.get(id), decided.facts.direct.get(id)];
+    let looks = looks.into_iter().flatten().filter_map(|look| look.as_ref().ok());
+    looks.max_by_key(|look| look.began).and_then(|look| look.machine.as_ref())
+}
+
+fn is_ours(machine: &Machine) -> bool {
+    Mark::of_name(&machine.name).is_some_and(|mark| mark.as_str() == MARK)
+}
+
+fn is_anothers(machine: &Machine) -> bool {
+    Mark::of_name(&machine.name).is_some_and(|mark| mark.as_str() != MARK)
+}
+
+fn there_is_a_decision_for_everything(_: &Case, decided: &Decided) -> Result<(), String> {
+    ensure(decided.decision.step.exactly_once().is_none() || decided.decision.memory.write_ahead.is_none(), "may be sent again")
+}
+
+fn nothing_is_written_to_paperspace_where_it_is_only_to_be_read(case: &Case, decided: &Decided) -> Result<(), String> {
+    ensure(!(read_only(case) && decided.decision.step.mutates_paperspace()), "writes")
+}
+
+fn nothing_is_written_with_a_key_that_may_not_be_used(case: &Case, decided: &Decided) -> Result<(), String> {
+    let Decision { step, memory, .. } = &decided.decision;
+    let writes_status = matches!(step, Step::WriteAhead { .. });
+    if !step.mutates_paperspace() && !writes_status {
+        return Ok(());
+    }
+    let Some((Access::Open { team, admin }, _)) = decided.facts.access.get(&memory.key) else { return Err("no open key".to_owned()) };
+    ensure(*admin, "no admin")?;
+    let status = before(case);
+    let account = status.account.is_none_or(|a| a.team == *team && a.endpoint == ENDPOINT);
+    ensure(account, "another account")?;
+    ensure(status.creation.is_none_or(|c| before(case).account.is_some() || c.account == *team), "another attempt's account")
+}
+
+fn nothing_is_destroyed_that_nobody_asked_to_destroy(case: &Case, decided: &Decided) -> Result<(), String> {
+    let Step::Delete { id } = &decided.decision.step else { return Ok(()) };
+    let (spec, status) = (&case.object.spec, before(case));
+    ensure(deleting(case) && deletion_policy(spec) == DeletionPolicy::Delete, "the resource is not to destroy its machine")?;
+    ensure(!spec.deletion_protection && !spec.suspend, "held")?;
+    ensure(decided.facts.crd_terminating == Some(false), "the CRD is going, or was not looked at")?;
+    let machine = seen(decided, id).ok_or("not looked at")?;
+    ensure(machine.dt_deleted.is_none() && !is_anothers(machine), "another's, or gone")?;
+    let claimed = spec.adopt.is_none() || status.adopted_at.is_some();
+    let bound = claimed && status.machine_id.as_ref() == Some(id);
+    let made = is_ours(machine) && status.creation.is_some();
+    ensure(bound || made || case.memory.accepted.contains(id), "neither bound nor made")
+}
+
+fn what_is_changed_was_looked_at_just_now(case: &Case, decided: &Decided) -> Result<(), String> {
+    let (Step::Start { id } | Step::Stop { id } | Step::Restart { id, .. } | Step::Update { id, .. } | Step::Delete { id }) =
+        &decided.decision.step
+    else {
+        return Ok(());
+    };
+    let looks = [decided.facts.direct.get(id), decided.facts.machines.get(id)];
+    let newest = looks.into_iter().flatten().filter_map(|l| l.as_ref().ok()).map(|l| l.began).max().ok_or("not looked at")?;
+    let fresh = case.began.mono.saturating_sub(case.settings.transition).max(case.memory.mutated.unwrap_or_default());
+    ensure(newest >= fresh, "an old look")
+}
+
+fn a_resource_that_goes_only_lets_go_or_destroys(case: &Case, decided: &Decided) -> Result<(), String> {
+    let step = &decided.decision.step;
+    ensure(
+        !deleting(case) || matches!(step, Step::Nothing | Step::RemoveFinalizer | Step::ReleaseIp { .. } | Step::Delete { .. }),
+        "does something else",
+    )
+}
+
+fn an_address_is_given_back_only_if_it_was_allocated_here_and_is_not_needed_any_more(case: &Case, decided: &Decided) -> Result<(), String> {
+    let Step::ReleaseIp { ip } = &decided.decision.step else { return Ok(()) };
+    let spec = &case.object.spec;
+    let applied = before(case).applied.unwrap_or_default();
+    let allocated = applied.allocated_ip.as_ref() == Some(ip);
+    let on_a_machine = applied.static_ip_requested
+        && decided
+            .facts
+            .direct
+            .values()
+            .chain(decided.facts.machines.values())
+            .any(|look| look.as_ref().is_ok_and(|l| l.machine.as_ref().is_some_and(|m| m.public_ip.as_ref() == Some(ip))));
+    ensure(allocated || on_a_machine, "not the operator's")?;
+    let asked = spec.public_ip.as_ref().is_some_and(|ip| ip.reclaim_policy == Some(ReclaimPolicy::Retain));
+    ensure(!applied.retain_ip && !asked, "retained")?;
+    ensure(!deleting(case) || deletion_policy(spec) == DeletionPolicy::Delete && !spec.deletion_protection, "held")?;
+    let status = &decided.decision.status;
+    ensure(status.applied.as_ref().is_none_or(|a| a.allocated_ip.is_none()), "would be given back again")?;
+    // The machine at hand has an address of another kind, or there is none, or it goes.
+    let keeps = before(case).machine_id.and_then(|id| seen(decided, &id).cloned());
+    let still =
+        keeps.is_some_and(|m| m.public_ip.as_ref() == Some(ip) && m.public_ip_type == crate::paperspace::types::PublicIpType::Static);
+    ensure(deleting(case) || !still, "in use by the machine")
+}
+
+fn power_changes_only_as_the_resource_asks(case: &Case, decided: &Decided) -> Result<(), String> {
+    let (spec, step) = (&case.object.spec, &decided.decision.step);
+    let (Step::Start { id } | Step::Stop { id } | Step::Restart { id, .. } | Step::Update { id, .. }) = step else { return Ok(()) };
+    let machine = seen(decided, id).ok_or("not looked at")?;
+    let takes_over = spec.adopt.as_ref().and_then(|a| a.replace_mark.clone());
+    let claims = Mark::of_name(&machine.name).map(|m| m.to_string()) == takes_over && before(case).adopted_at.is_none();
+    ensure(!is_anothers(machine) || claims, "another's machine")?;
+    let differs = !spec.machine_type.eq_ignore_ascii_case(&machine.machine_type)
+        || machine.storage_total != u64::try_from(spec.disk_size_gb).unwrap_or_default() << 30;
+    match step {
+        Step::Start { .. } => ensure(spec.power_state != PowerState::Stopped, "is to be off"),
+        Step::Stop { .. } => {
+            let resizes = spec.resize_policy == ResizePolicy::StopAndStart && differs;
+            ensure(spec.power_state == PowerState::Stopped || resizes, "is not to be off")
+        }
+        Step::Restart { operation, .. } => {
+            let open = before(case).operation.filter(|o| o.state == OperationState::Open && o.name == OperationName::Restart);
+            ensure(open.is_some_and(|o| o.id == *operation), "not written down")
+        }
+        Step::Update { resize: true, .. } => ensure(machine.state == crate::paperspace::types::MachineState::Off && differs, "resizes"),
+        _ => Ok(()),
+    }
+}
+
+fn a_machine_is_created_only_for_an_attempt_that_was_written_down_just_now(case: &Case, decided: &Decided) -> Result<(), String> {
+    let Step::Create { attempt, body, timeout } = &decided.decision.step else { return Ok(()) };
+    let status = before(case);
+    let creation = status.creation.ok_or("nothing written down")?;
+    ensure(creation.id == *attempt && creation.outcome == CreationOutcome::Open, "another attempt")?;
+    let written = case.memory.write_ahead.as_ref().ok_or("not by this process")?;
+    ensure(written.id == *attempt && decided.now.at_most_since(&written.sent) < case.settings.fence(), "too late")?;
+    ensure(status.machine_id.is_none() && case.object.spec.adopt.is_none(), "there is one")?;
+    ensure(
+        case.memory.reply.as_ref().is_none_or(|(id, reply)| id != attempt || matches!(reply, crate::lifecycle::memory::Reply::Unclear(_))),
+        "answered",
+    )?;
+    ensure(Mark::of_name(&body.name).is_some_and(|m| m.as_str() == MARK), "without the mark")?;
+    ensure(*timeout + case.settings.fence() < case.settings.settle, "later than it is watched for")
+}
+
+fn an_attempt_is_begun_only_after_a_list_that_lacked_the_mark(case: &Case, decided: &Decided) -> Result<(), String> {
+    let Step::WriteAhead { id, create: true } = &decided.decision.step else { return Ok(()) };
+    let list = decided.facts.list.as_ref().and_then(|l| l.as_ref().ok()).ok_or("no list")?;
+    ensure(list.began + Duration::from_secs(5) >= case.began.mono, "an old list")?;
+    ensure(!list.machines.iter().any(|m| is_ours(m) && m.dt_deleted.is_none()), "there is one")?;
+    let old = before(case);
+    ensure(old.machine_id.is_none() && case.object.spec.adopt.is_none(), "has a machine")?;
+    ensure(old.creation.is_none_or(|c| !matches!(c.outcome, CreationOutcome::Open | CreationOutcome::Bound)), "an attempt is open")?;
+    let new = decided.decision.status.creation.as_ref().ok_or("not written down")?;
+    ensure(new.id == *id && new.outcome == CreationOutcome::Open && id == "now", "another id")?;
+    ensure(!read_only(case) && case.object.spec.template_id.is_some(), "may not")
+}
+
+fn the_finalizer_goes_only_with_the_resource_or_where_it_is_only_observed(case: &Case, decided: &Decided) -> Result<(), String> {
+    if decided.decision.step != Step::RemoveFinalizer {
+        return Ok(());
+    }
+    let (spec, status) = (&case.object.spec, before(case));
+    ensure(deleting(case) || spec.management_policy == ManagementPolicy::Observe, "it lives")?;
+    let keeps = deletion_policy(spec) == DeletionPolicy::Retain;
+    ensure(!deleting(case) || keeps || !spec.deletion_protection && !spec.suspend, "held")?;
+    let open = status.creation.as_ref().is_some_and(|c| c.outcome == CreationOutcome::Open);
+    if !open {
+        return Ok(());
+    }
+    // Without any key there is nobody who could wait.
+    let keyless = keeps && decided.decision.memory.unusable;
+    let since = decided.decision.memory.attempt.as_ref().map_or(decided.now.mono, |a| a.since);
+    ensure(keyless || decided.now.mono.saturating_sub(since) >= case.settings.settle, "an attempt is open")
+}
+
+fn without_retain_the_finalizer_goes_only_when_nothing_is_left(case: &Case, decided: &Decided) -> Result<(), String> {
+    let status = before(case);
+    let tried = status.creation.is_some();
+    let removes = decided.decision.step == Step::RemoveFinalizer && deletion_policy(&case.object.spec) == DeletionPolicy::Delete;
+    if !removes || !tried {
+        return Ok(());
+    }
+    let list = decided.facts.list.as_ref().and_then(|l| l.as_ref().ok());
+    let proved = decided.decision.memory.evidence.as_ref().is_some_and(|e| e.lists.len() >= 2);
+    ensure(proved, "without two lists")?;
+    let made = |m: &Machine| {
+        is_ours(m) && m.dt_deleted.is_none() && crate::lifecycle::destroy::made_by(status.creation.as_ref(), case.settings.settle, m)
+    };
+    ensure(!list.is_some_and(|l| l.machines.iter().any(made)), "a list shows one")?;
+    let reread = decided.facts.access.get(&decided.decision.memory.key).is_some_and(|(_, reread)| *reread);
+    ensure(reread, "the session was not read again")
+}
+
+fn what_must_not_be_forgotten_is_not(case: &Case, decided: &Decided) -> Result<(), String> {
+    let (old, new) = (before(case), &decided.decision.status);
+    ensure(old.account.is_none() || new.account == old.account, "another account")?;
+    ensure(old.creation.is_none() || new.creation.is_some(), "the attempts")?;
+    ensure(old.adopted_at.is_none() || new.adopted_at.is_some(), "that it was adopted")?;
+    let first = |s: &PaperspaceMachineStatus| s.creation.as_ref().map(|c| c.first_started_at.clone());
+    ensure(old.creation.is_none() || first(&old) == first(new), "when the first attempt was")?;
+    let allocated = |s: &PaperspaceMachineStatus| s.applied.as_ref().and_then(|a| a.allocated_ip.clone());
+    let told = decided.decision.events.iter().any(|e| matches!(e.reason, "Retained" | "AddressNotReleased"));
+    let released = matches!(decided.decision.step, Step::ReleaseIp { .. });
+    ensure(allocated(&old).is_none() || allocated(new) == allocated(&old) || released || told, "an address")?;
+    let observes = case.object.spec.management_policy == ManagementPolicy::Observe;
+    let adopts = case.object.spec.adopt.is_some() && (observes || old.adopted_at.is_none());
+    let Some(id) = old.machine_id.filter(|id| new.machine_id.as_ref() != Some(id) && !adopts) else { return Ok(()) };
+    ensure(new.machine_id.is_none(), "another machine")?;
+    let direct =
+        decided.facts.direct.get(&id).is_some_and(|l| l.as_ref().is_ok_and(|l| l.machine.as_ref().is_none_or(|m| m.dt_deleted.is_some())));
+    let missing = case.memory.missing.get(&id).is_some_and(|since| decided.now.mono.saturating_sub(*since) >= case.settings.settle);
+    ensure(direct && missing && !deleting(case), "a machine")
+}
+
+fn what_is_being_worked_on_is_come_back_to(case: &Case, decided: &Decided) -> Result<(), String> {
+    let Decision { step, status, requeue, memory, .. } = &decided.decision;
+    let old = before(case);
+    if *requeue == Requeue::After(Duration::ZERO) && *step == Step::Nothing && *status == old {
+        return ensure(*memory != case.memory, "a hot loop");
+    }
+    let said = status.condition("Reconciling").filter(|_| status.conditions != old.conditions);
+    let waits = said.is_some_and(|c| !["PendingStop"].contains(&c.reason.as_str()));
+    let quiet = !deleting(case) || case.object.metadata.finalizers.iter().flatten().any(|f| f == FINALIZER);
+    ensure(!(waits && quiet && *requeue == Requeue::OnChange), "nothing would wake it")?;
+    let bound = Duration::from_hours(24).max(Duration::from_hours(1));
+    ensure(!matches!(requeue, Requeue::After(after) if *after > bound), "sleeps too long")
+}
+
+fn what_others_wrote_reaches_status_and_events_clean(case: &Case, decided: &Decided) -> Result<(), String> {
+    let Decision { status, .. } = &decided.decision;
+    if *status == before(case) {
+        return Ok(());
+    }
+    let hardware = status.hardware.iter().flat_map(|h| &h.accelerators);
+    let drift = status.drift.iter().flat_map(|d| [&d.desired, &d.observed]);
+    let messages = status.conditions.iter().map(|c| &c.message);
+    let shown = [&status.machine_name, &status.state, &status.public_ip, &status.private_ip, &status.network_id, &status.hourly_rate_usd];
+    for text in shown.into_iter().flatten().chain(hardware).chain(drift).chain(messages) {
+        ensure(*text == clean_text(text), &format!("as it came: {text:?}"))?;
+    }
+    Ok(())
+}
+
+fn conditions_are_a_set_and_never_say_both_working_and_stuck(_: &Case, decided: &Decided) -> Result<(), String> {
+    let Decision { status, step, .. } = &decided.decision;
+    if matches!(step, Step::Nothing) && status.observed_generation.is_none() {
+        return Ok(());
+    }
+    let all: Vec<&str> = status.conditions.iter().map(|c| c.type_.as_str()).collect();
+    ensure(all.len() == all.iter().collect::<BTreeSet<_>>().len(), "twice")
+}
+
+#[test]
+fn the_same_is_decided_of_the_same() {
+    check(500, case, |case| {
+        let (one, two) = (drive(&case)?, drive(&case)?);
+        ensure(one.decision.step == two.decision.step && one.decision.status == two.decision.status, "another decision")
+    });
+}
