@@ -1,0 +1,13 @@
+//! The core, checked exhaustively against a small world.
+#![allow(clippy::print_stdout, reason = "the tests say how much they explored")]
+
+mod calm;
+mod canon;
+mod check;
+mod holds;
+mod memo;
+mod moves;
+mod rules;
+mod shell;
+mod store;
+mod world;
