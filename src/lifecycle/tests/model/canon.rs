@@ -1,20 +1,27 @@
 //! One form for what is the same: times as they stand to now, rounded to ticks and no older than they mean something; without what only
 //! people read.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::rules::{Bounds, TICK};
+use super::rules::{Bounds, TICK, Without};
 use super::world::Fault;
 use crate::crd::status::time;
 use crate::crd::{Creation, CreationOutcome, Operation, PaperspaceMachineStatus};
 use crate::lifecycle::memory::{Memory, Reply};
 use crate::lifecycle::step::StepKind;
-use crate::lifecycle::tests::cloud::wall;
+use crate::lifecycle::tests::cloud;
 
 /// It is always this moment: what happened moves into the past instead.
 pub(super) const NOW: Duration = Duration::from_secs(15 * 1000);
+
+/// A moment of the world's wall clock.
+pub(super) fn wall(at: Duration) -> Timestamp {
+    static EPOCH: LazyLock<Timestamp> = LazyLock::new(|| cloud::wall(Duration::ZERO));
+    *EPOCH + at
+}
 
 /// This many ticks before now.
 pub(super) fn ago(ticks: u8) -> Duration {
@@ -31,6 +38,9 @@ fn since_wall(at: Timestamp, at_most: u8) -> Timestamp {
     let at = Duration::try_from(at.duration_since(wall(Duration::ZERO))).unwrap_or_default();
     wall(since(at, at_most))
 }
+
+/// With the attempt's number for its id, no further attempts are looked at.
+pub(super) const MOST_ATTEMPTS: i32 = 5;
 
 /// A refusal's back-off: the longest that two refusals bring is 144 s.
 const REFUSED: u8 = 10;
@@ -76,7 +86,7 @@ pub(super) fn memory(bounds: &Bounds, mut m: Memory) -> Memory {
 
 /// For how many ticks it means something when a DELETE was sent: where none fails later, none is sent again.
 fn again(bounds: &Bounds) -> u8 {
-    if bounds.has(Fault::Undone) { bounds.settle } else { 0 }
+    if bounds.has(Fault::Undone) || bounds.tombstones { bounds.settle } else { 0 }
 }
 
 /// The memory a tick later, by both clocks or by the wall clock alone.
@@ -112,7 +122,7 @@ pub(super) fn status(bounds: &Bounds, s: &PaperspaceMachineStatus) -> Paperspace
         (false, false) => 0,
     };
     let creation = s.creation.clone().map(|c| Creation {
-        attempt: c.attempt.min(2),
+        attempt: c.attempt.min(if bounds.lacks(Without::RandomId) { MOST_ATTEMPTS } else { 2 }),
         first_started_at: epoch.clone(),
         started_at: epoch.clone(),
         closed_at: c.closed_at.map(|at| time(since_wall(at.0, counts))),
@@ -158,7 +168,11 @@ pub(super) fn number(name: &str) -> u8 {
     name.trim_start_matches(char::is_alphabetic).parse().unwrap()
 }
 
-fn bit(name: &str) -> u8 {
+fn nonce_bit(name: &str) -> u16 {
+    1 << number(name)
+}
+
+fn machine_bit(name: &str) -> u8 {
     1 << number(name)
 }
 
@@ -167,11 +181,11 @@ pub(super) fn attempt_of(key: &str) -> Option<&str> {
     key.rsplit(' ').next().filter(|word| word.starts_with('n'))
 }
 
-pub(super) fn nonces_of_memory(m: &Memory) -> u8 {
+pub(super) fn nonces_of_memory(m: &Memory) -> u16 {
     let keys = [m.evidence.as_ref().map(|e| &e.key), m.gone.as_ref().map(|g| &g.0)];
     let ids = [m.attempt.as_ref().map(|a| &a.id), m.write_ahead.as_ref().map(|w| &w.id), m.reply.as_ref().map(|r| &r.0)];
     let of_keys = keys.into_iter().flatten().filter_map(|k| attempt_of(k));
-    of_keys.chain(ids.into_iter().flatten().map(String::as_str)).fold(0, |bits, id| bits | bit(id))
+    of_keys.chain(ids.into_iter().flatten().map(String::as_str)).fold(0, |bits, id| bits | nonce_bit(id))
 }
 
 pub(super) fn machines_of_memory(m: &Memory) -> u8 {
@@ -180,21 +194,21 @@ pub(super) fn machines_of_memory(m: &Memory) -> u8 {
         Reply::Nothing(_) | Reply::Unclear(_) => None,
     });
     let evidence = m.evidence.iter().filter_map(|e| e.key.strip_prefix("machine "));
-    m.accepted.iter().chain(m.missing.keys()).chain(made).map(String::as_str).chain(evidence).fold(0, |bits, id| bits | bit(id))
+    m.accepted.iter().chain(m.missing.keys()).chain(made).map(String::as_str).chain(evidence).fold(0, |bits, id| bits | machine_bit(id))
 }
 
-pub(super) fn nonces_of_status(s: &PaperspaceMachineStatus) -> u8 {
-    s.creation.as_ref().map_or(0, |c| bit(&c.id))
+pub(super) fn nonces_of_status(s: &PaperspaceMachineStatus) -> u16 {
+    s.creation.as_ref().map_or(0, |c| nonce_bit(&c.id))
 }
 
 pub(super) fn machines_of_status(s: &PaperspaceMachineStatus) -> u8 {
-    s.machine_id.as_deref().map_or(0, bit)
+    s.machine_id.as_deref().map_or(0, machine_bit)
 }
 
 /// The memory without what it holds of attempts that are not among these. An attempt that stands neither in the object nor in a write under
 /// way never comes back, because ids are random.
-pub(super) fn keep(mut m: Memory, nonces: u8) -> Memory {
-    let lives = |id: &str| bit(id) & nonces != 0;
+pub(super) fn keep(mut m: Memory, nonces: u16) -> Memory {
+    let lives = |id: &str| nonce_bit(id) & nonces != 0;
     let key_lives = |key: &str| attempt_of(key).is_none_or(lives);
     m.attempt = m.attempt.filter(|a| lives(&a.id));
     m.write_ahead = m.write_ahead.filter(|w| lives(&w.id));

@@ -1,29 +1,59 @@
 //! Worlds in which everything is promised to hold.
 
 use super::check::holds;
-use super::rules::Bounds;
-use super::world::Fault;
+use super::worlds::*;
 
 #[test]
-fn one_operator_creates_and_deletes() {
-    let bounds = Bounds { operators: 1, ..Bounds::new("one operator") };
-    holds(bounds.with(Fault::Delete, 1));
+fn races() {
+    holds(RACES);
 }
 
 #[test]
-fn two_operators_create_and_delete() {
-    holds(Bounds::new("two operators").with(Fault::Delete, 1));
+fn crashes() {
+    holds(CRASHES);
 }
 
 #[test]
-fn one_operator_dies_and_loses_replies() {
-    let bounds = Bounds { operators: 1, ..Bounds::new("one operator dies") };
-    holds(
-        bounds
-            .with(Fault::Delete, 1)
-            .with(Fault::Crash, 1)
-            .with(Fault::LostReply, 1)
-            .with(Fault::Dropped, 1)
-            .with(Fault::Unacknowledged, 1),
-    );
+fn answers() {
+    holds(ANSWERS);
+}
+
+#[test]
+fn wipes() {
+    holds(WIPES);
+}
+
+#[test]
+fn shifts() {
+    holds(SHIFTS);
+}
+
+#[test]
+fn young() {
+    holds(YOUNG);
+}
+
+#[test]
+fn copies() {
+    holds(COPIES);
+}
+
+#[test]
+fn again() {
+    holds(AGAIN);
+}
+
+#[test]
+fn keys() {
+    holds(KEYS);
+}
+
+#[test]
+fn tombs() {
+    holds(TOMBS);
+}
+
+#[test]
+fn sleeps() {
+    holds(SLEEPS);
 }

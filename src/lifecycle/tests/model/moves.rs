@@ -1,7 +1,7 @@
 //! What may happen next, and what comes of it.
 
 use super::canon;
-use super::rules::Bounds;
+use super::rules::{Bounds, Without};
 use super::shell::{self, Decided, Scene, Sight};
 use super::store::Store;
 use super::world::{Act, Deed, Fault, Life, Machine, Numbered, Object, Operator, Origin, POSTS, Post, Stage, Way, World, Wrong};
@@ -9,7 +9,7 @@ use crate::crd::PaperspaceMachineStatus;
 use crate::lifecycle::memory::{Memory, WriteAhead};
 use crate::lifecycle::observe::Moment;
 use crate::lifecycle::step::{Outcome, Step};
-use crate::lifecycle::tests::cloud::{rejected, transport, wall};
+use crate::lifecycle::tests::cloud::{rejected, transport};
 use crate::lifecycle::tests::world::spec;
 use crate::paperspace::Error;
 
@@ -90,16 +90,36 @@ impl Moves {
 
     /// For people.
     pub(super) fn tell(&self, world: &World) -> String {
-        let status = world.object.map(|o| {
+        let object = world.object.map_or("gone".to_owned(), |o| {
             let s = &self.store.standing(o.status);
-            let creation = s.creation.as_ref().map(|c| format!("{} {:?} {:?}", c.id, c.outcome, c.closed_at.as_ref().map(|t| t.0)));
-            format!("{o:?} {creation:?} {:?} {:?}", s.machine_id, s.operation.as_ref().map(|o| o.requested_at.0))
+            let creation = s.creation.as_ref().map(|c| format!("{} {:?}", c.id, c.outcome));
+            let marks = [(o.finalizer, "finalizer"), (o.deleting, "deleting"), (o.address.is_some(), "annotated")];
+            let marks: Vec<&str> = marks.into_iter().filter(|m| m.0).map(|m| m.1).collect();
+            format!("{} {} {}", marks.join(" "), creation.unwrap_or_default(), s.machine_id.as_deref().unwrap_or("unbound"))
         });
-        let machines: Vec<_> = world.machines.iter().filter(|m| m.origin != Origin::Nowhere).collect();
-        let posts: Vec<_> = world.posts.iter().filter(|p| p.state != Way::Free).collect();
-        let operators: Vec<String> =
-            world.operators.iter().map(|o| format!("{:?} {:?}", o.stage, self.store.remembered(o.memory))).collect();
-        format!("{status:?} {machines:?} {posts:?}\n    {}", operators.join("\n    "))
+        let machines = world.machines.iter().enumerate().filter(|(_, m)| m.origin != Origin::Nowhere);
+        let machines: Vec<String> = machines.map(|(n, m)| format!("ps{n} {:?} {:?} {}", m.origin, m.state, m.age.max(m.gone))).collect();
+        let posts: Vec<String> =
+            world.posts.iter().filter(|p| p.state != Way::Free).map(|p| format!("POST {:?} {}", p.state, p.age)).collect();
+        let operators: Vec<String> = world.operators.iter().take(self.bounds.operators).map(|o| self.tell_operator(o)).collect();
+        format!("{object} | {} | {}\n        {}", machines.join(", "), posts.join(", "), operators.join("\n        "))
+    }
+
+    fn tell_operator(&self, operator: &Operator) -> String {
+        let m = self.store.remembered(operator.memory);
+        let ago = |at: &std::time::Duration| canon::NOW.as_secs().abs_diff(at.as_secs()) / super::rules::TICK.as_secs();
+        let missing: Vec<String> = m.missing.iter().map(|(id, at)| format!("{id} missing {}", ago(at))).collect();
+        format!(
+            "{:?}; {} {} {} {} {} accepted {:?} {}",
+            operator.stage,
+            m.chain.as_ref().map_or("", |_| "chain"),
+            m.attempt.as_ref().map_or(String::new(), |a| format!("{} {:?} seen {}", a.id, a.outcome, ago(&a.since))),
+            m.write_ahead.as_ref().map_or(String::new(), |w| format!("may send {} {}", w.id, ago(&w.sent.mono))),
+            m.reply.as_ref().map_or("", |_| "reply"),
+            m.evidence.as_ref().map_or(String::new(), |e| format!("{} lists for {} since {}", e.lists.len(), e.key, ago(&e.since))),
+            m.accepted,
+            missing.join(", "),
+        )
     }
 
     /// A new object, and nothing else.
@@ -227,10 +247,12 @@ impl Moves {
             }
             Move::Acknowledge(n) => self.acknowledge(world, n),
             Move::Unacknowledged(n) => {
-                let Stage::Written { .. } = world.operators[n].stage else { return None };
-                world.take(Fault::Unacknowledged)?;
+                let Stage::Written { nonce, .. } = world.operators[n].stage else { return None };
+                let object = world.object?;
                 self.unchain(world, n);
-                world.operators[n].stage = Stage::Idle;
+                let act = Act { deed: Deed::WriteAhead(nonce), status: object.status, uid: object.uid, outdated: true };
+                world.operators[n].stage = self.failed(act.deed, act);
+                world.take(Fault::Unacknowledged)?;
                 Some(())
             }
             Move::Send(n) => self.send(world, n, Reply::Comes),
@@ -266,6 +288,12 @@ impl Moves {
             }
             Move::Unanswered(n) => {
                 world.take(Fault::LostReply)?;
+                if self.bounds.lacks(Without::OnePost) {
+                    let (act, post) = waiting(world, n)?;
+                    unwait(&mut world.posts[post]);
+                    world.operators[n].stage = Stage::Call { act, age: 0 };
+                    return self.send(world, n, Reply::Comes);
+                }
                 self.give_up(world, n, transport(true), false)
             }
             Move::Refuse(n) => {
@@ -274,7 +302,7 @@ impl Moves {
             }
             Move::Ambiguous(n) => {
                 world.take(Fault::Ambiguous)?;
-                self.give_up(world, n, rejected(408, "took too long"), false)
+                self.give_up(world, n, rejected(if self.bounds.lacks(Without::Ambiguity) { 400 } else { 408 }, "took too long"), false)
             }
             Move::Crash(n) => {
                 world.take(Fault::Crash)?;
@@ -346,12 +374,12 @@ impl Moves {
             object,
             seen,
             sight: Sight { lag: 0, young: false, ..sight },
-            nonce: self.free_nonce(world),
+            nonce: self.nonce(world)?,
         };
         let decided = self.decided.get(&scene, || shell::decided(&self.bounds, &self.store, &scene));
         // A liberty that made no difference is another move's.
         let lists = decided.used.lists;
-        if (lists == 0 && sight.lag != 0) || (sight.shifts >> lists) != 0 || (sight.young && !decided.used.young) {
+        if (!decided.used.rows && sight.lag != 0) || (sight.shifts >> lists) != 0 || (sight.young && !decided.used.young) {
             return None;
         }
         for _ in 0..sight.shifts.count_ones() {
@@ -387,16 +415,20 @@ impl Moves {
     }
 
     /// A number that no attempt has which anybody knows of.
-    fn free_nonce(&self, world: &World) -> u8 {
+    fn nonce(&self, world: &World) -> Option<u8> {
+        if self.bounds.lacks(Without::RandomId) {
+            let last = world.object.and_then(|o| self.store.standing(o.status).creation).map_or(0, |c| c.attempt);
+            return (last < canon::MOST_ATTEMPTS).then(|| u8::try_from(last + 1).unwrap());
+        }
         let used = world.operators.iter().fold(self.live(world), |bits, o| bits | o.memory.nonces);
-        u8::try_from(used.trailing_ones()).unwrap()
+        u8::try_from(used.trailing_ones()).ok()
     }
 
     /// The attempts that stand in the object or in what an operator is about to do.
-    fn live(&self, world: &World) -> u8 {
+    fn live(&self, world: &World) -> u16 {
         let of_act = |act: Act| {
             let deed = match act.deed {
-                Deed::WriteAhead(n) | Deed::Create(n) => 1 << n,
+                Deed::WriteAhead(n) | Deed::Create(n) => 1_u16 << n,
                 _ => 0,
             };
             deed | act.status.nonces
@@ -423,7 +455,7 @@ impl Moves {
             self.moved(world, Some(n));
             return Some(());
         }
-        let object = world.object.as_mut()?;
+        let object = world.object.as_mut().filter(|o| o.uid == act.uid)?;
         match act.deed {
             Deed::Status | Deed::WriteAhead(_) => object.status = act.status,
             Deed::AddFinalizer => object.finalizer = true,
@@ -448,11 +480,11 @@ impl Moves {
 
     fn acknowledge(&self, world: &mut World, n: usize) -> Option<()> {
         let Stage::Written { nonce, age } = world.operators[n].stage else { return None };
-        let sent = canon::ago(age);
+        let sent = canon::ago(if self.bounds.lacks(Without::FenceFromBefore) { 0 } else { age });
         world.operators[n].stage = Stage::Idle;
         let uid = world.uid;
         self.remember(world, n, uid, |m| {
-            m.write_ahead = Some(WriteAhead { id: canon::nonce(nonce), sent: Moment { wall: wall(sent), mono: sent } });
+            m.write_ahead = Some(WriteAhead { id: canon::nonce(nonce), sent: Moment { wall: canon::wall(sent), mono: sent } });
             m.reply = None;
             *m = wrote(m, false);
         });
@@ -476,7 +508,7 @@ impl Moves {
                 }
                 let found = machine.exists() && !lost;
                 if found {
-                    if !asked_for(world, machine) {
+                    if self.bounds.retain || !asked_for(world, machine) {
                         world.wrong = Some(Wrong::Destroyed);
                     }
                     world.machines[usize::from(id)].state = Life::Going;
@@ -487,6 +519,9 @@ impl Moves {
                     _ => Outcome::Failed(rejected(404, "no such machine")),
                 };
                 let failed = matches!(outcome, Outcome::Failed(_));
+                if failed && !found && self.bounds.lacks(Without::AcceptedFirst) {
+                    self.remember(world, n, act.uid, |m| m.accepted.extend([canon::machine(id)]));
+                }
                 self.learn(world, n, act, &outcome);
                 if failed {
                     world.operators[n].stage = Stage::Idle;
@@ -528,7 +563,7 @@ impl Moves {
             _ => unreachable!(),
         };
         let generation = if matches!(step, Step::Delete { .. }) { 2 } else { 1 };
-        let now = Moment { wall: wall(canon::NOW), mono: canon::NOW };
+        let now = Moment { wall: canon::wall(canon::NOW), mono: canon::NOW };
         self.remember(world, n, act.uid, |m| *m = std::mem::take(m).learn(&step, outcome, Some(generation), now));
     }
 
@@ -549,11 +584,27 @@ impl Moves {
             self.unchain(world, n);
             let operator = &mut world.operators[n];
             match &mut operator.stage {
-                // It meets a conflict, whenever it goes out: as if it had not been decided.
-                Stage::Write(_) => operator.stage = Stage::Idle,
+                Stage::Write(act) if self.is_unconditional(act.deed) => act.outdated = true,
+                Stage::Write(act) => operator.stage = self.failed(act.deed, *act),
                 Stage::Call { act, .. } | Stage::Waiting { act, .. } => act.outdated = true,
                 Stage::Idle | Stage::Written { .. } => {}
             }
+        }
+    }
+
+    fn is_unconditional(&self, deed: Deed) -> bool {
+        let removal = deed == Deed::RemoveFinalizer;
+        self.bounds.lacks(Without::Precondition) && !removal || self.bounds.lacks(Without::RemovalTest) && removal
+    }
+
+    /// What follows a write that met a conflict or was not acknowledged: a new look. The conflict may be told at once, whenever the write
+    /// would have gone out: it is as if it had not been decided.
+    fn failed(&self, deed: Deed, act: Act) -> Stage {
+        match deed {
+            Deed::WriteAhead(n) if self.bounds.lacks(Without::Acknowledged) => {
+                Stage::Call { act: Act { deed: Deed::Create(n), outdated: true, ..act }, age: 0 }
+            }
+            _ => Stage::Idle,
         }
     }
 
@@ -563,7 +614,7 @@ impl Moves {
         let status = &self.store.standing(object.status);
         let closed = status.creation.as_ref().and_then(|c| c.closed_at.as_ref()).filter(|_| status.machine_id.is_some())?;
         // Within the settle an attempt could have made it.
-        if closed.0 >= wall(canon::ago(self.bounds.settle)) {
+        if closed.0 >= canon::wall(canon::ago(self.bounds.settle)) {
             return None;
         }
         let slot = world.machines.iter().position(|m| m.origin == Origin::Nowhere)?;
@@ -613,14 +664,16 @@ impl Moves {
             // Nobody reads it again: what was remembered of it goes.
             for operator in &mut world.operators {
                 operator.memory = self.nothing.0;
-                if let Stage::Write(_) | Stage::Written { .. } = operator.stage {
-                    operator.stage = Stage::Idle;
+                match operator.stage {
+                    Stage::Write(act) if self.bounds.lacks(Without::RemovalTest) && act.deed == Deed::RemoveFinalizer => {}
+                    Stage::Write(_) | Stage::Written { .. } => operator.stage = Stage::Idle,
+                    Stage::Idle | Stage::Call { .. } | Stage::Waiting { .. } => {}
                 }
             }
         }
         let live = self.live(world);
         for operator in &mut world.operators {
-            if operator.memory.nonces & !live != 0 {
+            if operator.memory.nonces & !live != 0 && !self.bounds.ids_come_back() {
                 operator.memory = self.store.memory(canon::keep(self.store.remembered(operator.memory), live));
             }
         }

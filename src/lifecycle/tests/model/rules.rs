@@ -24,6 +24,8 @@ pub(super) struct Bounds {
     pub(super) freeze: u8,
     /// Destroyed machines are still shown, as deleted.
     pub(super) tombstones: bool,
+    /// The resource's `deletionPolicy` is Retain.
+    pub(super) retain: bool,
     /// An operator is the same as the other: worlds that differ by their order alone are one. Not where a script names them.
     pub(super) symmetric: bool,
     pub(super) faults: [u8; FAULTS],
@@ -42,6 +44,7 @@ impl Bounds {
             lag: 1,
             freeze: 0,
             tombstones: false,
+            retain: false,
             symmetric: true,
             faults: [0; FAULTS],
             without: None,
@@ -64,16 +67,68 @@ impl Bounds {
         self.faults[fault as usize] > 0
     }
 
+    /// Whether what was remembered of an attempt may be taken for another's.
+    pub(super) fn ids_come_back(&self) -> bool {
+        self.without.is_some_and(|w| matches!(w, Without::RandomId | Without::FirstSight | Without::EvidenceKey | Without::OwnReply))
+    }
+
     pub(super) fn lacks(&self, rule: Without) -> bool {
         self.without == Some(rule)
     }
 }
 
-/// The rules, each as what is done where it is left out. The core has no switches: the shell lies to it about what the rule relies on.
+/// The rules that can be left out. The core has no switches: the shell lies to it about exactly what a rule relies on (see
+/// [`super::lies`]), or does what the rule forbids the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Without {
-    /// The fence counts from the acknowledgement of the write-ahead.
+    /// 7.2 A complete list precedes every attempt.
+    LookFirst,
+    /// 7.2 What a list shows is bound only once a GET shows it too.
+    BindConfirmed,
+    /// 7.2 Rows that are shown as deleted do not count.
+    DeletedRows,
+    /// 7.3 An attempt's id is random; without, it is the attempt's number.
+    RandomId,
+    /// 7.3 First sight is remembered by the attempt's id.
+    FirstSight,
+    /// 7.3 Lists that lacked the mark are remembered by the attempt's id.
+    EvidenceKey,
+    /// 7.3 A reply binds or closes only its own attempt.
+    OwnReply,
+    /// 7.3 One request for each id: the client does not retry.
+    OnePost,
+    /// 7.3 Writes carry the version that was looked at.
+    Precondition,
+    /// 7.3 A write-ahead without acknowledgement is not followed by the request.
+    Acknowledged,
+    /// 7.3 Absence of memory is not proof.
+    Placeholder,
+    /// 7.4 The fence counts from before the write-ahead was sent; without, from its acknowledgement.
     FenceFromBefore,
-    /// There is no fence.
+    /// 7.4 There is a fence at all.
     Fence,
+    /// 7.4 The fence is measured by the wall clock too.
+    WallClock,
+    /// 7.5 What may have been done leaves the attempt open; without, 408 counts as 400.
+    Ambiguity,
+    /// 7.5 An attempt is watched for the settle before another follows.
+    Settle,
+    /// 7.5 Lists count only if they began after that.
+    LateLists,
+    /// 7.5, 9, 10 Two of them.
+    TwoLists,
+    /// 9, 10 A machine that answers 404 is gone only when it has done so for the settle.
+    MissingSettle,
+    /// 10 While an attempt is open the finalizer is held for the settle.
+    Hold,
+    /// 10 A 404 at once is believed only of what was accepted to be destroyed; without, a 404 to DELETE is acceptance.
+    AcceptedFirst,
+    /// 10 Every known machine answers 404 in the end.
+    KnownGone,
+    /// 10 Only what an attempt can have made is destroyed.
+    CreatedWindow,
+    /// 10 The finalizer is taken off by uid and version.
+    RemovalTest,
+    /// 7.2, 11 Nothing is believed that a key of another team shows.
+    WhoseEyes,
 }

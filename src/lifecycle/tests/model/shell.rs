@@ -4,18 +4,19 @@
 
 use std::time::Duration;
 
-use super::canon::{self, NOW, nonce};
-use super::rules::{Bounds, TICK};
+use super::canon::{self, NOW, nonce, wall};
+use super::lies;
+use super::rules::{Bounds, TICK, Without};
 use super::store::Store;
 use super::world::{Act, Deed, Life, MACHINES, Machine, Numbered, Object, Origin};
-use crate::crd::{ADDRESS_OF_MACHINE, FINALIZER, PaperspaceMachine, status::time};
+use crate::crd::{ADDRESS_OF_MACHINE, CreationOutcome, DeletionPolicy, FINALIZER, PaperspaceMachine, status::time};
 use crate::fleet::{Account, Snapshot};
 use crate::lifecycle::decide::decide;
 use crate::lifecycle::memory::Memory;
 use crate::lifecycle::names::{self, Mark};
 use crate::lifecycle::observe::{Access, Facts, ListView, MachineLook, Moment, Observation, Question, Settings};
 use crate::lifecycle::step::{Next, Requeue, Step};
-use crate::lifecycle::tests::cloud::{self, wall};
+use crate::lifecycle::tests::cloud;
 use crate::lifecycle::tests::world::{ENDPOINT, spec};
 use crate::paperspace::types;
 
@@ -83,6 +84,8 @@ pub(super) struct Decided {
 pub(super) struct Used {
     /// Lists that were asked for.
     pub(super) lists: u8,
+    /// A list, or a row of the last one, was looked at.
+    pub(super) rows: bool,
     /// A young machine was looked at.
     pub(super) young: bool,
 }
@@ -99,8 +102,9 @@ pub(super) fn settings(bounds: &Bounds) -> Settings {
 }
 
 /// What Kubernetes gives for the object.
-fn object(store: &Store, object: Object) -> PaperspaceMachine {
+fn object(bounds: &Bounds, store: &Store, object: Object) -> PaperspaceMachine {
     let mut full = PaperspaceMachine::new("train", spec());
+    full.spec.deletion_policy = bounds.retain.then_some(DeletionPolicy::Retain);
     let meta = &mut full.metadata;
     meta.namespace = Some("ml".to_owned());
     meta.uid = Some(UIDS[usize::from(object.uid)].to_owned());
@@ -145,16 +149,18 @@ struct Pass<'a> {
 
 /// Runs the pass up to its decision.
 pub(super) fn decided(bounds: &Bounds, store: &Store, scene: &Scene) -> Decided {
-    let full = object(store, scene.object);
+    let full = object(bounds, store, scene.object);
     let settings = settings(bounds);
     let (nonce, mut facts) = (nonce(scene.nonce), Facts::default());
     let mut pass = Pass { bounds, scene, memory: store.remembered(scene.memory), used: Used::default(), asked: 0 };
     let began = pass.now();
     loop {
+        let now = pass.now();
+        lies::before(bounds, &full, now, &mut pass.memory);
         let observation = Observation {
             object: &full,
             began,
-            now: pass.now(),
+            now,
             nonce: &nonce,
             settings: &settings,
             memory: &pass.memory,
@@ -165,16 +171,21 @@ pub(super) fn decided(bounds: &Bounds, store: &Store, scene: &Scene) -> Decided 
         match decide(&observation) {
             Next::Ask(question, memory) => {
                 pass.memory = *memory;
+                if lies::one_list_is_two(bounds, &mut pass.memory) {
+                    continue;
+                }
                 pass.asked += 1;
                 assert!(pass.asked < MOST_QUESTIONS, "asks for ever: {question:?}");
                 pass.answer(&full, question, &mut facts);
             }
-            Next::Act(decision) => {
+            Next::Act(mut decision) => {
+                let list = facts.list.as_ref().and_then(|list| list.as_ref().ok());
+                lies::after(bounds, &full, list, &mut decision.memory);
                 let status = store.status(&decision.status);
                 let deed = deed(&decision.step, bounds);
                 let act = Act { deed: deed.unwrap_or(Deed::Status), status, uid: scene.object.uid, outdated: false };
                 return Decided {
-                    memory: store.memory(decision.memory.clone()),
+                    memory: store.memory(decision.memory),
                     act: (deed.is_some() || status != scene.object.status).then_some(act),
                     on_change: decision.requeue == Requeue::OnChange,
                     used: pass.used,
@@ -209,7 +220,7 @@ impl Pass<'_> {
     fn answer(&mut self, full: &PaperspaceMachine, question: Question, facts: &mut Facts) {
         match question {
             Question::Access { key, reread } => {
-                let team = if self.scene.sight.alien { "te2" } else { "te1" };
+                let team = if self.scene.sight.alien && !self.bounds.lacks(Without::WhoseEyes) { "te2" } else { "te1" };
                 facts.access.insert(key, (Access::Open { team: team.to_owned(), admin: true }, reread));
             }
             Question::List { .. } => facts.list = Some(Ok(self.list(full))),
@@ -219,7 +230,11 @@ impl Pass<'_> {
                 facts.machines.insert(id, Ok(MachineLook { began: self.now().mono, machine }));
             }
             Question::Direct { id, .. } => {
-                let machine = self.get(&id);
+                let machine = match self.bounds.without {
+                    Some(Without::BindConfirmed) if is_unbound(full) => self.rows().into_iter().find(|m| m.id == id),
+                    Some(Without::KnownGone) if self.memory.accepted.contains(&id) => None,
+                    _ => self.get(&id),
+                };
                 facts.direct.insert(id, Ok(MachineLook { began: self.now().mono, machine }));
             }
             Question::CrdTerminating => facts.crd_terminating = Some(false),
@@ -231,15 +246,24 @@ impl Pass<'_> {
     fn list(&mut self, full: &PaperspaceMachine) -> ListView {
         let shifted = self.scene.sight.shifts & (1 << self.used.lists) != 0;
         self.used.lists += 1;
-        let rows = if shifted { Vec::new() } else { self.rows() };
+        self.used.rows = true;
+        let blind = self.bounds.lacks(Without::LookFirst) && is_unbound(full) && !is_open(full);
+        let rows = if shifted || blind { Vec::new() } else { self.rows() };
         let bound = full.status.as_ref().and_then(|s| s.machine_id.as_deref());
         let known: Vec<&str> = self.memory.accepted.iter().map(String::as_str).chain(bound).collect();
         Account::view(&Snapshot::new(self.now().mono, rows), &mark(self.scene.object.uid), &known)
     }
 
-    fn rows(&self) -> Vec<types::Machine> {
-        let listed = |(slot, seen): (usize, &Seen)| seen.listed.then(|| row(slot, seen.origin));
-        let mut rows: Vec<types::Machine> = self.scene.seen.iter().enumerate().filter_map(listed).collect();
+    fn rows(&mut self) -> Vec<types::Machine> {
+        self.used.rows = true;
+        let rows = self.scene.seen.iter().enumerate().filter(|(_, seen)| seen.listed).map(|(slot, seen)| self.row(slot, seen));
+        let mut rows: Vec<types::Machine> = rows.collect();
+        // Tombstones, which the fleet leaves out.
+        let dead = self.scene.seen.iter().enumerate().filter(|(_, seen)| !seen.listed && seen.got == Got::Deleted);
+        rows.extend(dead.map(|(slot, seen)| {
+            let deleted = (!self.bounds.lacks(Without::DeletedRows)).then(|| wall(NOW));
+            types::Machine { dt_deleted: deleted, ..self.row(slot, seen) }
+        }));
         // Somebody else's.
         rows.push(cloud::machine("ps9", "other-0123456789ab"));
         rows
@@ -250,11 +274,25 @@ impl Pass<'_> {
         let seen = self.scene.seen[slot];
         self.used.young |= seen.young;
         match seen.got {
-            Got::There => Some(row(slot, seen.origin)),
-            Got::Deleted => Some(types::Machine { dt_deleted: Some(wall(NOW)), ..row(slot, seen.origin) }),
+            Got::There => Some(self.row(slot, &seen)),
+            Got::Deleted => Some(types::Machine { dt_deleted: Some(wall(NOW)), ..self.row(slot, &seen) }),
             Got::Missing => None,
         }
     }
+
+    fn row(&self, slot: usize, seen: &Seen) -> types::Machine {
+        let made = if self.bounds.lacks(Without::CreatedWindow) { wall(Duration::ZERO) } else { row(slot, seen.origin).dt_created };
+        types::Machine { dt_created: made, ..row(slot, seen.origin) }
+    }
+}
+
+/// The object lives and has no machine yet.
+fn is_unbound(object: &PaperspaceMachine) -> bool {
+    object.metadata.deletion_timestamp.is_none() && object.status.as_ref().is_some_and(|s| s.machine_id.is_none())
+}
+
+fn is_open(object: &PaperspaceMachine) -> bool {
+    object.status.as_ref().and_then(|s| s.creation.as_ref()).is_some_and(|c| c.outcome == CreationOutcome::Open)
 }
 
 /// How a pass sees a machine. Lists lag; a GET by id does not, but for machines that are young.

@@ -36,7 +36,7 @@ impl<T> Default for Table<T> {
 }
 
 impl<T> Table<T> {
-    fn number(&mut self, key: String, value: T, (nonces, machines): (u8, u8)) -> Numbered {
+    fn number(&mut self, key: String, value: T, (nonces, machines): (u16, u8)) -> Numbered {
         *self.numbers.entry(key).or_insert_with(|| {
             let known = Known { value, ticked: OnceLock::new(), slept: OnceLock::new(), unchained: OnceLock::new() };
             self.values.push(Arc::new(known));

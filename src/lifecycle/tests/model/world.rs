@@ -49,7 +49,7 @@ pub(super) enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Numbered {
     pub(super) number: u32,
-    pub(super) nonces: u8,
+    pub(super) nonces: u16,
     pub(super) machines: u8,
 }
 
