@@ -42,8 +42,8 @@ fn since_wall(at: Timestamp, at_most: u8) -> Timestamp {
 /// With the attempt's number for its id, no further attempts are looked at.
 pub(super) const MOST_ATTEMPTS: i32 = 5;
 
-/// A refusal's back-off: the longest that two refusals bring is 144 s.
-const REFUSED: u8 = 10;
+/// A first refusal's back-off is 72 s at most, in ticks; a later one's, which is longer, is not looked at.
+const REFUSED: u8 = 5;
 
 pub(super) fn memory(bounds: &Bounds, mut m: Memory) -> Memory {
     let settle = bounds.settle;
@@ -73,7 +73,7 @@ pub(super) fn memory(bounds: &Bounds, mut m: Memory) -> Memory {
     }
     for trouble in m.troubles.values_mut() {
         trouble.at = since(trouble.at, if trouble.error.is_refusal() { REFUSED } else { 1 });
-        trouble.count = trouble.count.min(2);
+        trouble.count = 1;
     }
     m.sent.retain(|kind, _| *kind == StepKind::Delete);
     for (count, at) in m.sent.values_mut() {
@@ -115,14 +115,14 @@ pub(super) fn later(mut m: Memory, awake: bool) -> Memory {
 /// What people read, and what is seen again at every look, is left out; so are times that nothing is measured by.
 pub(super) fn status(bounds: &Bounds, s: &PaperspaceMachineStatus) -> PaperspaceMachineStatus {
     let epoch = time(wall(Duration::ZERO));
-    // Refusals are waited for from there, and copies told by it; where there are none it is now.
+    // Refusals are waited for from there, and copies told by it; else it matters only whether it is just now.
     let counts = match (bounds.has(Fault::Refused), bounds.has(Fault::Copy)) {
         (true, _) => REFUSED,
         (false, true) => bounds.settle + 1,
-        (false, false) => 0,
+        (false, false) => 1,
     };
     let creation = s.creation.clone().map(|c| Creation {
-        attempt: c.attempt.min(if bounds.lacks(Without::RandomId) { MOST_ATTEMPTS } else { 2 }),
+        attempt: c.attempt.min(if bounds.lacks(Without::RandomId) { MOST_ATTEMPTS } else { 1 }),
         first_started_at: epoch.clone(),
         started_at: epoch.clone(),
         closed_at: c.closed_at.map(|at| time(since_wall(at.0, counts))),
@@ -205,15 +205,23 @@ pub(super) fn machines_of_status(s: &PaperspaceMachineStatus) -> u8 {
     s.machine_id.as_deref().map_or(0, machine_bit)
 }
 
-/// The memory without what it holds of attempts that are not among these. An attempt that stands neither in the object nor in a write under
-/// way never comes back, because ids are random.
-pub(super) fn keep(mut m: Memory, nonces: u16) -> Memory {
-    let lives = |id: &str| nonce_bit(id) & nonces != 0;
-    let key_lives = |key: &str| attempt_of(key).is_none_or(lives);
-    m.attempt = m.attempt.filter(|a| lives(&a.id));
-    m.write_ahead = m.write_ahead.filter(|w| lives(&w.id));
-    m.reply = m.reply.filter(|r| lives(&r.0));
-    m.evidence = m.evidence.filter(|e| key_lives(&e.key));
-    m.gone = m.gone.filter(|g| key_lives(&g.0));
+pub(super) fn is_open(s: &PaperspaceMachineStatus) -> bool {
+    s.creation.as_ref().is_some_and(|c| c.outcome == CreationOutcome::Open)
+}
+
+/// The memory without what nothing comes of any more: what it holds of attempts that stand nowhere (an id is random and never comes back),
+/// and of those that are not open what is only asked of open ones.
+pub(super) fn keep(mut m: Memory, nonces: u16, open: u16) -> Memory {
+    let stands = |id: &str| nonce_bit(id) & nonces != 0;
+    let is_open = |id: &str| nonce_bit(id) & open != 0;
+    m.attempt = m.attempt.filter(|a| is_open(&a.id) && a.outcome == CreationOutcome::Open);
+    // The fence is shorter than a tick.
+    m.write_ahead = m.write_ahead.filter(|w| is_open(&w.id) && w.sent.mono == NOW && w.sent.wall == wall(NOW));
+    m.reply = m.reply.filter(|r| is_open(&r.0));
+    m.evidence = m.evidence.filter(|e| {
+        let deletes = e.key.starts_with("deletion");
+        attempt_of(&e.key).is_none_or(|id| if deletes { stands(id) } else { is_open(id) })
+    });
+    m.gone = m.gone.filter(|g| attempt_of(&g.0).is_none_or(stands));
     m
 }

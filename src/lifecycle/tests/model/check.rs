@@ -1,12 +1,14 @@
 //! Runs stateright over a world.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
-use super::calm::Calm;
+use super::calm::{self, Calm};
 use super::moves::{Move, Moves};
-use super::rules::Bounds;
+use super::rules::{Bounds, Without};
 use super::world::{Fault, World, Wrong};
 
 /// The model: the moves, and who is known to end well.
@@ -18,6 +20,10 @@ pub(super) struct Lifecycle {
 impl Lifecycle {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self { moves: Moves::new(bounds), calm: Calm::default() }
+    }
+
+    fn ends_well(&self, world: &World) -> bool {
+        self.calm.ends_well(&self.moves, world)
     }
 }
 
@@ -37,92 +43,110 @@ const GONE: &str = "the resource and its machine are gone";
 /// Whoever waits says for how long.
 pub(super) const WAKES: &str = "L3 nobody sleeps for ever";
 
-impl Model for Lifecycle {
+/// The model in the checker's hands, which keeps it for itself.
+struct Shared(Arc<Lifecycle>);
+
+impl Model for Shared {
     type State = World;
     type Action = Move;
 
     fn init_states(&self) -> Vec<World> {
-        vec![self.moves.start()]
+        vec![self.0.moves.start()]
     }
 
     fn actions(&self, world: &World, moves: &mut Vec<Move>) {
-        self.moves.possible(world, moves);
+        self.0.moves.possible(world, moves);
     }
 
     fn next_state(&self, world: &World, happens: Move) -> Option<World> {
-        self.moves.made(world, happens)
+        self.0.moves.made(world, happens)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::sometimes(LIVES, |m: &Self, w: &World| w.made_for(w.uid) == 1 && w.object.is_some() && m.moves.is_bound(w)),
-            Property::sometimes(GONE, |m: &Self, w: &World| w.object.is_none() && w.left != m.moves.bounds.faults),
+            Property::sometimes(LIVES, |m: &Self, w: &World| w.made_for(w.uid) == 1 && w.object.is_some() && m.0.moves.is_bound(w)),
+            Property::sometimes(GONE, |m: &Self, w: &World| w.object.is_none() && w.left != m.0.moves.bounds.faults),
             Property::always(TWICE, |_, w: &World| (0..=w.uid).all(|uid| w.made_for(uid) <= 1)),
-            Property::always(LEAK, |_, w: &World| (0..=w.uid).all(|uid| w.made_for(uid) == 0 || w.object.is_some_and(|o| o.uid == uid))),
+            Property::always(LEAK, |m: &Self, w: &World| {
+                m.0.moves.bounds.retain || (0..=w.uid).all(|uid| w.made_for(uid) == 0 || w.object.is_some_and(|o| o.uid == uid))
+            }),
             Property::always(DESTROYED, |_, w: &World| w.wrong != Some(Wrong::Destroyed)),
             Property::always(WAKES, |_, w: &World| w.wrong != Some(Wrong::SleepsForEver)),
-            Property::always(STAYS, |m: &Self, w: &World| w.object.is_none_or(|o| o.deleting) || m.calm.ends_well(&m.moves, w)),
-            Property::always(GOES, |m: &Self, w: &World| w.object.is_none_or(|o| !o.deleting) || m.calm.ends_well(&m.moves, w)),
+            Property::always(STAYS, |m: &Self, w: &World| w.object.is_none_or(|o| o.deleting) || m.0.ends_well(w)),
+            Property::always(GOES, |m: &Self, w: &World| w.object.is_none_or(|o| !o.deleting) || m.0.ends_well(w)),
         ]
     }
 }
 
-/// What was violated, and how it came to that.
-pub(super) struct Found {
-    pub(super) property: &'static str,
-    pub(super) path: Vec<Move>,
-    pub(super) story: String,
+/// What a run came to.
+pub(super) struct Explored {
+    /// What was violated, and how.
+    pub(super) violated: BTreeMap<&'static str, Vec<Move>>,
+    checker: Arc<Lifecycle>,
 }
 
-/// Explores everything, until something is violated.
-pub(super) fn explore(bounds: Bounds) -> Option<Found> {
+impl Explored {
+    /// How something came to be violated, and what would follow if nothing went wrong any more.
+    pub(super) fn story(&self, property: &str) -> String {
+        let moves = &self.checker.moves;
+        let mut world = moves.start();
+        let mut told = format!("{}\n", moves.tell(&world));
+        let mut tell = |happens: Move, world: &World| told += &format!("{happens:?}\n    {}\n", moves.tell(world));
+        for happens in &self.violated[property] {
+            world = moves.made(&world, *happens).unwrap();
+            tell(*happens, &world);
+        }
+        for _ in 0..40 {
+            let Some((happens, next)) = calm::next(moves, &world) else { break };
+            world = next;
+            tell(happens, &world);
+        }
+        told
+    }
+}
+
+/// Explores until all of these are violated, or everything; with none given, until anything is.
+pub(super) fn explore(bounds: Bounds, until: &[&'static str]) -> Explored {
     let began = Instant::now();
-    let checker = Lifecycle::new(bounds).checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    let mut discoveries = checker.discoveries();
-    let (lives, gone) = (discoveries.remove(LIVES), discoveries.remove(GONE));
-    let found = discoveries.into_iter().min_by_key(|(_, path)| path.clone().into_actions().len());
-    let deleted = bounds.has(Fault::Delete);
-    assert!(found.is_some() || (lives.is_some() && gone.is_some() == deleted), "{}: nothing happens in this world", bounds.name);
-    let moves = &checker.model().moves;
-    let found = found.map(|(property, path)| {
-        let path = path.into_actions();
-        Found { property, story: story(moves, &path), path }
-    });
+    let until = if until.is_empty() { HasDiscoveries::AnyFailures } else { HasDiscoveries::AllOf(until.iter().copied().collect()) };
+    let model = Arc::new(Lifecycle::new(bounds));
+    let checker = Shared(model.clone()).checker().threads(2).finish_when(until).spawn_bfs().join();
+    let mut violated: BTreeMap<&str, Vec<Move>> = checker.discoveries().into_iter().map(|(p, path)| (p, path.into_actions())).collect();
+    let (lives, gone) = (violated.remove(LIVES), violated.remove(GONE));
+    let moves = &model.moves;
     let (memories, statuses) = moves.store.sizes();
+    let without = bounds.without.map_or(String::new(), |w| format!(" without {w:?}"));
+    let said: Vec<String> = violated.iter().map(|(p, path)| format!("{} after {} moves", &p[..2], path.len())).collect();
     println!(
-        "{}{}: {} states, {} moves, depth {}, {} decisions, {memories} memories, {statuses} statuses, {:.1} s{}",
+        "{}{without}: {} states, {} moves, depth {}, {} decisions, {memories} memories, {statuses} statuses, {:.1} s. {}",
         bounds.name,
-        bounds.without.map_or(String::new(), |w| format!(" without {w:?}")),
         checker.unique_state_count(),
         checker.state_count(),
         checker.max_depth(),
         moves.decisions(),
         began.elapsed().as_secs_f64(),
-        found.as_ref().map_or(String::new(), |f| format!(", violated in {} moves: {}", f.path.len(), f.property)),
+        if violated.is_empty() { "All holds".to_owned() } else { format!("Violated: {}", said.join(", ")) },
     );
-    found
-}
-
-/// A path, and what would follow if nothing went wrong any more.
-fn story(moves: &Moves, path: &[Move]) -> String {
-    let mut world = moves.start();
-    let mut told = String::new();
-    for happens in path {
-        world = moves.made(&world, *happens).unwrap();
-        told += &format!("{happens:?}\n    {}\n", moves.tell(&world));
-    }
-    told += "then, in peace:\n";
-    for _ in 0..40 {
-        let Some((happens, next)) = super::calm::next(moves, &world) else { break };
-        world = next;
-        told += &format!("{happens:?}\n    {}\n", moves.tell(&world));
-    }
-    told
+    let happened = lives.is_some() && gone.is_some() == bounds.has(Fault::Delete);
+    assert!(!violated.is_empty() || happened, "{}: nothing happens in this world", bounds.name);
+    Explored { violated, checker: model }
 }
 
 /// Nothing is violated in this world.
 pub(super) fn holds(bounds: Bounds) {
-    if let Some(found) = explore(bounds) {
-        panic!("{}: {}\n{}", bounds.name, found.property, found.story);
+    let explored = explore(bounds, &[]);
+    if let Some(property) = explored.violated.keys().next() {
+        panic!("{}: {property}\n{}", bounds.name, explored.story(property));
+    }
+}
+
+/// Without the rule just these are violated, each for itself.
+pub(super) fn breaks(world: Bounds, rule: Without, properties: &[&'static str]) {
+    let explored = explore(world.without(rule), properties);
+    for property in properties {
+        assert!(explored.violated.contains_key(property), "{}: without {rule:?} this still holds: {property}", world.name);
+        if std::env::var_os("MODEL_STORY").is_some() {
+            println!("{property}\n{}", explored.story(property));
+        }
     }
 }

@@ -5,55 +5,75 @@ use super::worlds::*;
 
 #[test]
 fn races() {
-    holds(RACES);
+    holds(RACES.sized());
 }
 
 #[test]
 fn crashes() {
-    holds(CRASHES);
+    holds(CRASHES.sized());
 }
 
 #[test]
 fn answers() {
-    holds(ANSWERS);
+    holds(ANSWERS.sized());
 }
 
 #[test]
 fn wipes() {
-    holds(WIPES);
+    holds(WIPES.sized());
 }
 
 #[test]
 fn shifts() {
-    holds(SHIFTS);
+    holds(SHIFTS.sized());
 }
 
 #[test]
 fn young() {
-    holds(YOUNG);
+    holds(YOUNG.sized());
 }
 
 #[test]
 fn copies() {
-    holds(COPIES);
+    holds(COPIES.sized());
+}
+
+#[test]
+fn renames() {
+    holds(RENAMES.sized());
 }
 
 #[test]
 fn again() {
-    holds(AGAIN);
+    holds(AGAIN.sized());
 }
 
 #[test]
 fn keys() {
-    holds(KEYS);
+    holds(KEYS.sized());
 }
 
 #[test]
 fn tombs() {
-    holds(TOMBS);
+    holds(TOMBS.sized());
 }
 
 #[test]
 fn sleeps() {
-    holds(SLEEPS);
+    holds(SLEEPS.sized());
+}
+
+#[test]
+fn refusals() {
+    holds(REFUSALS.sized());
+}
+
+#[test]
+fn ghosts() {
+    holds(GHOSTS.sized());
+}
+
+#[test]
+fn retained() {
+    holds(RETAINED.sized());
 }

@@ -4,7 +4,7 @@ use super::canon;
 use super::rules::{Bounds, Without};
 use super::shell::{self, Decided, Scene, Sight};
 use super::store::Store;
-use super::world::{Act, Deed, Fault, Life, Machine, Numbered, Object, Operator, Origin, POSTS, Post, Stage, Way, World, Wrong};
+use super::world::{Act, Deed, FAULTS, Fault, Life, Machine, Numbered, Object, Operator, Origin, POSTS, Post, Stage, Way, World, Wrong};
 use crate::crd::PaperspaceMachineStatus;
 use crate::lifecycle::memory::{Memory, WriteAhead};
 use crate::lifecycle::observe::Moment;
@@ -36,8 +36,6 @@ pub(super) enum Move {
     SendUnanswered(usize),
     /// The request finds no machine, because that is young.
     SendYoung(usize),
-    /// The decision is too old to act on.
-    Refrain(usize),
     /// A create is done.
     Land(usize),
     /// It never is.
@@ -56,6 +54,7 @@ pub(super) enum Move {
     /// It comes back: its destruction failed.
     Undo(usize),
     Console(usize),
+    Rename(usize),
     Copy,
     Wipe,
     Delete,
@@ -122,17 +121,23 @@ impl Moves {
         )
     }
 
-    /// A new object, and nothing else.
+    /// A new object, and what has happened to it before.
     pub(super) fn start(&self) -> World {
-        World {
+        let mut world = World {
             object: Some(Object { uid: 0, status: self.nothing.1, finalizer: false, deleting: false, address: None }),
-            operators: [Operator { memory: self.nothing.0, stage: Stage::Idle }; 2],
+            operators: [Operator { memory: self.nothing.0, private: None, stage: Stage::Idle }; 2],
             machines: [Machine::NONE; super::world::MACHINES],
             posts: [Post::NONE; POSTS],
             left: self.bounds.faults,
             uid: 0,
             wrong: None,
+        };
+        for happens in self.bounds.before {
+            self.make(&mut world, *happens).unwrap_or_else(|| panic!("{happens:?} cannot happen: {}", self.tell(&world)));
+            self.tidy(&mut world);
         }
+        self.sort(&mut world);
+        world
     }
 
     /// What may happen now. Some of it turns out to change nothing.
@@ -148,7 +153,10 @@ impl Moves {
         for (slot, machine) in world.machines.iter().enumerate() {
             match machine.state {
                 Life::Going => maybe(Fault::Undone, Move::Undo(slot)),
-                Life::Alive => maybe(Fault::Console, Move::Console(slot)),
+                Life::Alive => {
+                    maybe(Fault::Console, Move::Console(slot));
+                    maybe(Fault::Rename, Move::Rename(slot));
+                }
                 Life::Gone => {}
             }
         }
@@ -194,7 +202,7 @@ impl Moves {
                 Stage::Idle => self.looks(world, n, moves),
                 Stage::Write(_) => moves.push(Move::Write(n)),
                 Stage::Written { .. } => moves.push(Move::Acknowledge(n)),
-                Stage::Call { .. } => moves.extend([Move::Send(n), Move::Refrain(n)]),
+                Stage::Call { .. } => moves.push(Move::Send(n)),
                 Stage::Waiting { .. } => moves.push(Move::Answer(n)),
             }
         }
@@ -229,6 +237,7 @@ impl Moves {
         let mut world = *before;
         self.make(&mut world, happens)?;
         self.tidy(&mut world);
+        self.sort(&mut world);
         (world != *before).then_some(world)
     }
 
@@ -263,14 +272,6 @@ impl Moves {
             Move::SendYoung(n) => {
                 world.take(Fault::Young)?;
                 self.send(world, n, Reply::Young)
-            }
-            Move::Refrain(n) => {
-                let Stage::Call { act, .. } = world.operators[n].stage else { return None };
-                if let Deed::Create(_) = act.deed {
-                    self.remember(world, n, act.uid, |m| m.write_ahead = None);
-                }
-                world.operators[n].stage = Stage::Idle;
-                Some(())
             }
             Move::Land(post) => land(world, post),
             Move::Drop(post) => {
@@ -309,7 +310,7 @@ impl Moves {
                 if let Some((_, post)) = waiting(world, n) {
                     unwait(&mut world.posts[post]);
                 }
-                world.operators[n] = Operator { memory: self.nothing.0, stage: Stage::Idle };
+                world.operators[n] = Operator { memory: self.nothing.0, private: None, stage: Stage::Idle };
                 Some(())
             }
             Move::Finish(m) => {
@@ -325,6 +326,11 @@ impl Moves {
                 world.take(Fault::Console)?;
                 (world.machines[m].state, world.machines[m].gone) = (Life::Gone, 0);
                 Some(())
+            }
+            Move::Rename(m) => {
+                world.take(Fault::Rename)?;
+                let known = world.object.is_some_and(|o| o.deleting && o.status.machines & (1 << m) != 0);
+                known.then(|| world.machines[m].marked = false)
             }
             Move::Copy => self.copy(world),
             Move::Wipe => {
@@ -369,6 +375,8 @@ impl Moves {
             return None;
         }
         let seen = std::array::from_fn(|slot| shell::seen(&self.bounds, slot, world.machines[slot], sight));
+        let private = world.operators[n].private.filter(|_| object.status.nonces == 0);
+        let object = Object { status: private.unwrap_or(object.status), ..object };
         let scene = Scene {
             memory: world.operators[n].memory,
             object,
@@ -420,26 +428,27 @@ impl Moves {
             let last = world.object.and_then(|o| self.store.standing(o.status).creation).map_or(0, |c| c.attempt);
             return (last < canon::MOST_ATTEMPTS).then(|| u8::try_from(last + 1).unwrap());
         }
-        let used = world.operators.iter().fold(self.live(world), |bits, o| bits | o.memory.nonces);
+        let used = world.operators.iter().fold(self.standing(world).0, |bits, o| bits | o.memory.nonces);
         u8::try_from(used.trailing_ones()).ok()
     }
 
-    /// The attempts that stand in the object or in what an operator is about to do.
-    fn live(&self, world: &World) -> u16 {
-        let of_act = |act: Act| {
-            let deed = match act.deed {
-                Deed::WriteAhead(n) | Deed::Create(n) => 1_u16 << n,
-                _ => 0,
-            };
-            deed | act.status.nonces
+    /// The attempts that stand in the object or in what an operator is about to do; and those of them that are open.
+    fn standing(&self, world: &World) -> (u16, u16) {
+        let of_status = |s: Numbered| (s.nonces, if s.open { s.nonces } else { 0 });
+        let both = |a: (u16, u16), b: (u16, u16)| (a.0 | b.0, a.1 | b.1);
+        let of_act = |act: Act| match act.deed {
+            Deed::WriteAhead(n) | Deed::Create(n) => both((1 << n, 1 << n), of_status(act.status)),
+            _ => of_status(act.status),
         };
-        let object = world.object.map_or(0, |o| o.status.nonces);
-        world.operators.iter().fold(object, |bits, o| {
-            bits | match o.stage {
-                Stage::Idle => 0,
-                Stage::Written { nonce, .. } => 1 << nonce,
+        let object = world.object.map_or((0, 0), |o| of_status(o.status));
+        world.operators.iter().fold(object, |known, o| {
+            let known = both(known, o.private.map_or((0, 0), of_status));
+            let of_stage = match o.stage {
+                Stage::Idle => (0, 0),
+                Stage::Written { nonce, .. } => (1 << nonce, 1 << nonce),
                 Stage::Write(act) | Stage::Call { act, .. } | Stage::Waiting { act, .. } => of_act(act),
-            }
+            };
+            both(known, of_stage)
         })
     }
 
@@ -456,6 +465,16 @@ impl Moves {
             return Some(());
         }
         let object = world.object.as_mut().filter(|o| o.uid == act.uid)?;
+        if self.bounds.lacks(Without::PlaceholderWritten)
+            && act.deed == Deed::Status
+            && object.status.nonces == 0
+            && act.status.machines == 0
+        {
+            // What it holds of the attempt that it made up is its own affair.
+            world.operators[n].private = Some(act.status);
+            world.operators[n].stage = Stage::Idle;
+            return Some(());
+        }
         match act.deed {
             Deed::Status | Deed::WriteAhead(_) => object.status = act.status,
             Deed::AddFinalizer => object.finalizer = true,
@@ -552,6 +571,10 @@ impl Moves {
             unwait(&mut world.posts[post]);
         }
         self.learn(world, n, act, &Outcome::Failed(error));
+        if let (Deed::Create(nonce), true) = (act.deed, self.bounds.lacks(Without::OneRequest)) {
+            let sent = Moment { wall: canon::wall(canon::NOW), mono: canon::NOW };
+            self.remember(world, n, act.uid, |m| m.write_ahead = Some(WriteAhead { id: canon::nonce(nonce), sent }));
+        }
         world.operators[n].stage = Stage::Idle;
         Some(())
     }
@@ -618,7 +641,8 @@ impl Moves {
             return None;
         }
         let slot = world.machines.iter().position(|m| m.origin == Origin::Nowhere)?;
-        world.machines[slot] = Machine { origin: Origin::Copied(object.uid), state: Life::Alive, age: self.bounds.lag + 1, gone: 0 };
+        world.machines[slot] =
+            Machine { origin: Origin::Copied(object.uid), state: Life::Alive, marked: true, age: self.bounds.lag + 1, gone: 0 };
         Some(())
     }
 
@@ -651,6 +675,7 @@ impl Moves {
             if let Stage::Write(act) | Stage::Call { act, .. } | Stage::Waiting { act, .. } = &mut operator.stage {
                 act.status = self.store.status_ticked(act.status);
             }
+            operator.private = operator.private.map(|s| self.store.status_ticked(s));
         }
         if let Some(object) = &mut world.object {
             object.status = self.store.status_ticked(object.status);
@@ -671,14 +696,21 @@ impl Moves {
                 }
             }
         }
-        let live = self.live(world);
-        for operator in &mut world.operators {
-            if operator.memory.nonces & !live != 0 && !self.bounds.ids_come_back() {
-                operator.memory = self.store.memory(canon::keep(self.store.remembered(operator.memory), live));
+        if !self.bounds.remembers_all() {
+            let (nonces, open) = self.standing(world);
+            for operator in &mut world.operators {
+                if operator.memory.nonces != 0 {
+                    operator.memory = self.store.memory_kept(operator.memory, nonces, open);
+                }
             }
         }
+        forget_faults(world);
         self.free_slots(world);
-        if self.bounds.symmetric && self.bounds.operators == 2 && world.operators[1] < world.operators[0] {
+    }
+
+    /// One operator is the same as the other: worlds that differ by their order alone are one.
+    fn sort(&self, world: &mut World) {
+        if self.bounds.operators == 2 && world.operators[1] < world.operators[0] {
             world.operators.swap(0, 1);
         }
     }
@@ -710,6 +742,25 @@ impl Moves {
             if machine.state == Life::Gone && machine.gone > self.bounds.lag && named & (1 << slot) == 0 {
                 *machine = Machine::NONE;
             }
+        }
+    }
+}
+
+/// Faults that can make no difference any more are as good as past.
+fn forget_faults(world: &mut World) {
+    let may_create = |s: Stage| match s {
+        Stage::Idle => false,
+        Stage::Write(act) | Stage::Call { act, .. } => matches!(act.deed, Deed::Create(_) | Deed::WriteAhead(_)),
+        Stage::Written { .. } | Stage::Waiting { .. } => true,
+    };
+    let creates = world.posts.iter().any(|p| p.state != Way::Free) || world.operators.iter().any(|o| may_create(o.stage));
+    let comes = world.has(Fault::Again) || world.object.is_some_and(|o| !o.deleting);
+    if !creates && !comes {
+        for fault in [Fault::Refused, Fault::Ambiguous, Fault::Dropped] {
+            world.left[fault as usize] = 0;
+        }
+        if world.object.is_none() && world.operators.iter().all(|o| o.stage == Stage::Idle) {
+            world.left = [0; FAULTS];
         }
     }
 }
@@ -746,7 +797,7 @@ fn land(world: &mut World, slot: usize) -> Option<()> {
         return None;
     }
     let free = world.machines.iter().position(|m| m.origin == Origin::Nowhere)?;
-    world.machines[free] = Machine { origin: Origin::Made(post.uid), state: Life::Alive, age: 0, gone: 0 };
+    world.machines[free] = Machine { origin: Origin::Made(post.uid), state: Life::Alive, marked: true, age: 0, gone: 0 };
     let landed = Post { state: Way::Landed(u8::try_from(free).unwrap()), ..post };
     world.posts[slot] = if post.waited { landed } else { Post::NONE };
     Some(())

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::moves::Move;
 use super::world::{FAULTS, Fault};
 
 /// One tick of the world. With the settle that the bounds give, fence and time-out are what `Settings` makes of it.
@@ -20,15 +21,17 @@ pub(super) struct Bounds {
     pub(super) late: u8,
     /// How old what a list shows may be.
     pub(super) lag: u8,
+    /// For how long a machine may not be found that was just made.
+    pub(super) young: u8,
     /// For how long an operator may freeze between decision and request.
     pub(super) freeze: u8,
     /// Destroyed machines are still shown, as deleted.
     pub(super) tombstones: bool,
     /// The resource's `deletionPolicy` is Retain.
     pub(super) retain: bool,
-    /// An operator is the same as the other: worlds that differ by their order alone are one. Not where a script names them.
-    pub(super) symmetric: bool,
     pub(super) faults: [u8; FAULTS],
+    /// What has happened before the exploration begins.
+    pub(super) before: &'static [Move],
     pub(super) without: Option<Without>,
 }
 
@@ -42,11 +45,12 @@ impl Bounds {
             patience: 1,
             late: 1,
             lag: 1,
+            young: 0,
             freeze: 0,
             tombstones: false,
             retain: false,
-            symmetric: true,
             faults: [0; FAULTS],
+            before: &[],
             without: None,
         }
     }
@@ -54,6 +58,15 @@ impl Bounds {
     /// This may happen so often.
     pub(super) const fn with(mut self, fault: Fault, times: u8) -> Self {
         self.faults[fault as usize] = times;
+        self
+    }
+
+    /// As large as is asked for: by hand with two operators, one of which may die once more.
+    pub(super) fn sized(mut self) -> Self {
+        if std::env::var("MODEL_BOUND").is_ok_and(|size| size == "large") {
+            self.operators = 2;
+            self.faults[Fault::Crash as usize] += 1;
+        }
         self
     }
 
@@ -67,9 +80,10 @@ impl Bounds {
         self.faults[fault as usize] > 0
     }
 
-    /// Whether what was remembered of an attempt may be taken for another's.
-    pub(super) fn ids_come_back(&self) -> bool {
-        self.without.is_some_and(|w| matches!(w, Without::RandomId | Without::FirstSight | Without::EvidenceKey | Without::OwnReply))
+    /// Whether what was remembered of an attempt means something although by the rules nothing comes of it any more.
+    pub(super) fn remembers_all(&self) -> bool {
+        use Without::{EvidenceKey, Fence, FirstSight, OwnReply, RandomId, WallClock};
+        self.without.is_some_and(|w| matches!(w, RandomId | FirstSight | EvidenceKey | OwnReply | Fence | WallClock))
     }
 
     pub(super) fn lacks(&self, rule: Without) -> bool {
@@ -97,12 +111,16 @@ pub(super) enum Without {
     OwnReply,
     /// 7.3 One request for each id: the client does not retry.
     OnePost,
+    /// 7.3 And it sends one request for each write-ahead.
+    OneRequest,
     /// 7.3 Writes carry the version that was looked at.
     Precondition,
     /// 7.3 A write-ahead without acknowledgement is not followed by the request.
     Acknowledged,
     /// 7.3 Absence of memory is not proof.
     Placeholder,
+    /// 7.3 It is written down; without, each operator settles it for itself.
+    PlaceholderWritten,
     /// 7.4 The fence counts from before the write-ahead was sent; without, from its acknowledgement.
     FenceFromBefore,
     /// 7.4 There is a fence at all.
@@ -125,6 +143,8 @@ pub(super) enum Without {
     AcceptedFirst,
     /// 10 Every known machine answers 404 in the end.
     KnownGone,
+    /// 10 The machine in the status is destroyed, whatever it is called.
+    KnownDestroyed,
     /// 10 Only what an attempt can have made is destroyed.
     CreatedWindow,
     /// 10 The finalizer is taken off by uid and version.

@@ -54,6 +54,7 @@ pub(super) struct Scene {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Seen {
     origin: Origin,
+    marked: bool,
     listed: bool,
     got: Got,
     /// Whether it is so young that a GET may not find it.
@@ -118,6 +119,9 @@ fn object(bounds: &Bounds, store: &Store, object: Object) -> PaperspaceMachine {
         [(ADDRESS_OF_MACHINE.to_owned(), address)].into()
     });
     full.status = Some(store.standing(object.status));
+    if bounds.lacks(Without::KnownDestroyed) && object.deleting {
+        full.status.iter_mut().for_each(|s| s.machine_id = None);
+    }
     full
 }
 
@@ -282,7 +286,9 @@ impl Pass<'_> {
 
     fn row(&self, slot: usize, seen: &Seen) -> types::Machine {
         let made = if self.bounds.lacks(Without::CreatedWindow) { wall(Duration::ZERO) } else { row(slot, seen.origin).dt_created };
-        types::Machine { dt_created: made, ..row(slot, seen.origin) }
+        let row = row(slot, seen.origin);
+        let name = if seen.marked { row.name } else { "renamed".to_owned() };
+        types::Machine { dt_created: made, name, ..row }
     }
 }
 
@@ -298,7 +304,7 @@ fn is_open(object: &PaperspaceMachine) -> bool {
 /// How a pass sees a machine. Lists lag; a GET by id does not, but for machines that are young.
 pub(super) fn seen(bounds: &Bounds, slot: usize, machine: Machine, sight: Sight) -> Seen {
     if machine.origin == Origin::Nowhere || sight.alien {
-        return Seen { origin: Origin::Nowhere, listed: false, got: Got::Missing, young: false };
+        return Seen { origin: Origin::Nowhere, marked: false, listed: false, got: Got::Missing, young: false };
     }
     let old = sight.lag & (1 << slot) != 0 && uncertain(bounds, machine);
     let young = is_young(bounds, machine);
@@ -308,7 +314,7 @@ pub(super) fn seen(bounds: &Bounds, slot: usize, machine: Machine, sight: Sight)
         Life::Alive | Life::Going => Got::There,
         Life::Gone => Got::Missing,
     };
-    Seen { origin: machine.origin, listed: machine.exists() != old, got, young }
+    Seen { origin: machine.origin, marked: machine.marked, listed: machine.exists() != old, got, young }
 }
 
 /// Whether a list may or may not show this machine: it came or went only lately.
@@ -321,5 +327,5 @@ pub(super) fn uncertain(bounds: &Bounds, machine: Machine) -> bool {
 
 /// Whether a machine is so young that a GET or DELETE may not find it.
 pub(super) fn is_young(bounds: &Bounds, machine: Machine) -> bool {
-    machine.exists() && machine.age <= bounds.lag
+    machine.exists() && machine.age <= bounds.young
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::canon;
+use super::memo::Memo;
 use super::rules::Bounds;
 use super::world::Numbered;
 use crate::crd::PaperspaceMachineStatus;
@@ -14,6 +15,7 @@ pub(super) struct Store {
     bounds: Bounds,
     memories: Mutex<Table<Memory>>,
     statuses: Mutex<Table<PaperspaceMachineStatus>>,
+    kept: Memo<(u32, u16, u16), Numbered>,
 }
 
 struct Table<T> {
@@ -36,11 +38,11 @@ impl<T> Default for Table<T> {
 }
 
 impl<T> Table<T> {
-    fn number(&mut self, key: String, value: T, (nonces, machines): (u16, u8)) -> Numbered {
+    fn number(&mut self, key: String, value: T, (nonces, machines, open): (u16, u8, bool)) -> Numbered {
         *self.numbers.entry(key).or_insert_with(|| {
             let known = Known { value, ticked: OnceLock::new(), slept: OnceLock::new(), unchained: OnceLock::new() };
             self.values.push(Arc::new(known));
-            Numbered { number: u32::try_from(self.values.len() - 1).unwrap(), nonces, machines }
+            Numbered { number: u32::try_from(self.values.len() - 1).unwrap(), nonces, machines, open }
         })
     }
 }
@@ -51,14 +53,14 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Store {
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self { bounds, memories: Mutex::default(), statuses: Mutex::default() }
+        Self { bounds, memories: Mutex::default(), statuses: Mutex::default(), kept: Memo::default() }
     }
 
     /// The number of this memory, once what means nothing is taken out of it.
     pub(super) fn memory(&self, memory: Memory) -> Numbered {
         let memory = canon::memory(&self.bounds, memory);
         let key = format!("{memory:?}");
-        let names = (canon::nonces_of_memory(&memory), canon::machines_of_memory(&memory));
+        let names = (canon::nonces_of_memory(&memory), canon::machines_of_memory(&memory), false);
         lock(&self.memories).number(key, memory, names)
     }
 
@@ -66,7 +68,7 @@ impl Store {
     pub(super) fn status(&self, status: &PaperspaceMachineStatus) -> Numbered {
         let status = canon::status(&self.bounds, status);
         let key = format!("{status:?}");
-        let names = (canon::nonces_of_status(&status), canon::machines_of_status(&status));
+        let names = (canon::nonces_of_status(&status), canon::machines_of_status(&status), canon::is_open(&status));
         lock(&self.statuses).number(key, status, names)
     }
 
@@ -104,6 +106,11 @@ impl Store {
     pub(super) fn status_ticked(&self, of: Numbered) -> Numbered {
         let known = lock(&self.statuses).values[of.number as usize].clone();
         *known.ticked.get_or_init(|| self.status(&canon::status_later(known.value.clone())))
+    }
+
+    /// The memory without what nothing comes of any more, by the attempts that stand somewhere and those of them that are open.
+    pub(super) fn memory_kept(&self, of: Numbered, nonces: u16, open: u16) -> Numbered {
+        self.kept.get(&(of.number, nonces & of.nonces, open & of.nonces), || self.memory(canon::keep(self.remembered(of), nonces, open)))
     }
 
     pub(super) fn edit(&self, of: Numbered, change: impl FnOnce(&mut Memory)) -> Numbered {

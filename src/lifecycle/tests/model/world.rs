@@ -6,7 +6,7 @@ pub(super) const MACHINES: usize = 4;
 /// Slots for creates under way.
 pub(super) const POSTS: usize = 3;
 /// Kinds of [`Fault`].
-pub(super) const FAULTS: usize = 16;
+pub(super) const FAULTS: usize = 17;
 
 /// What goes wrong, or is done from outside: each at most as often as the bounds say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(super) enum Fault {
     Shift,
     /// A young machine answers 404 to the looks of a pass, or to a DELETE.
     Young,
+    /// Somebody renames the machine of a resource that is being deleted, so that its mark is lost.
+    Rename,
     /// Somebody empties the status.
     Wipe,
     /// Somebody destroys a machine at the console.
@@ -49,6 +51,8 @@ pub(super) enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Numbered {
     pub(super) number: u32,
+    /// Of a status: whether its attempt is open.
+    pub(super) open: bool,
     pub(super) nonces: u16,
     pub(super) machines: u8,
 }
@@ -92,6 +96,8 @@ pub(super) struct Object {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Operator {
     pub(super) memory: Numbered,
+    /// A placeholder that it keeps for itself, where a rule is left out.
+    pub(super) private: Option<Numbered>,
     pub(super) stage: Stage,
 }
 
@@ -140,6 +146,7 @@ pub(super) enum Deed {
 pub(super) struct Machine {
     pub(super) origin: Origin,
     pub(super) state: Life,
+    pub(super) marked: bool,
     /// Ticks since it was made, and since it went; counted only as far as they mean something.
     pub(super) age: u8,
     pub(super) gone: u8,
@@ -186,7 +193,7 @@ pub(super) enum Way {
 }
 
 impl Machine {
-    pub(super) const NONE: Self = Self { origin: Origin::Nowhere, state: Life::Gone, age: 0, gone: 0 };
+    pub(super) const NONE: Self = Self { origin: Origin::Nowhere, state: Life::Gone, marked: false, age: 0, gone: 0 };
 
     pub(super) fn exists(self) -> bool {
         self.state != Life::Gone

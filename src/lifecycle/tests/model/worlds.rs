@@ -1,7 +1,11 @@
 //! The worlds that are explored. Each has the faults that some rules are for, and no more of them than it takes.
 
+use super::moves::Move;
 use super::rules::Bounds;
+use super::shell::Sight;
 use super::world::Fault::*;
+
+const PLAIN: Sight = Sight { lag: 0, shifts: 0, young: false, alien: false };
 
 const ONE: Bounds = Bounds { operators: 1, ..Bounds::new("") };
 
@@ -28,6 +32,9 @@ pub(super) const YOUNG: Bounds = Bounds { name: "young", ..ONE }.with(Delete, 1)
 /// Somebody at the console, who copies.
 pub(super) const COPIES: Bounds = Bounds { name: "copies", ..ONE }.with(Delete, 1).with(Copy, 1);
 
+/// Somebody at the console, who renames.
+pub(super) const RENAMES: Bounds = Bounds { name: "renames", ..ONE }.with(Delete, 1).with(Rename, 1).with(Crash, 1);
+
 /// The user deletes the resource, and creates another by the same name.
 pub(super) const AGAIN: Bounds = Bounds::new("again").with(Delete, 2).with(Again, 1);
 
@@ -39,3 +46,33 @@ pub(super) const TOMBS: Bounds = Bounds { name: "tombs", tombstones: true, ..ONE
 
 /// An operator's computer that sleeps.
 pub(super) const SLEEPS: Bounds = Bounds::new("sleeps").with(Asleep, 4);
+
+/// Two operators, and a create that is refused.
+pub(super) const REFUSALS: Bounds = Bounds::new("refusals").with(Delete, 1).with(Refused, 1);
+
+/// Two operators have bound a machine and then, when it was young, not found it. Somebody destroys it at the console.
+pub(super) const GHOSTS: Bounds = Bounds {
+    before: &[
+        Move::Look(0, PLAIN),
+        Move::Look(0, PLAIN),
+        Move::Write(0),
+        Move::Acknowledge(0),
+        Move::Look(0, PLAIN),
+        Move::Send(0),
+        Move::Land(0),
+        Move::Answer(0),
+        Move::Look(0, PLAIN),
+        Move::Write(0),
+        Move::Look(0, PLAIN),
+        Move::Look(0, Sight { young: true, lag: 1, ..PLAIN }),
+        Move::Look(1, Sight { young: true, lag: 1, ..PLAIN }),
+    ],
+    ..Bounds::new("ghosts").with(Delete, 1).with(Young, 2).with(Console, 1)
+};
+
+/// The resource's machine is to stay.
+pub(super) const RETAINED: Bounds =
+    Bounds { name: "retained", retain: true, ..ONE }.with(Delete, 1).with(LostReply, 1).with(Crash, 1).with(Wipe, 1);
+
+/// One operator and one lost reply, with times to be set.
+pub(super) const TIMES: Bounds = Bounds { name: "times", ..ONE }.with(Delete, 1).with(LostReply, 1);
