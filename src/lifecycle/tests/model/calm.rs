@@ -23,7 +23,7 @@ impl Calm {
         loop {
             let print = fingerprint(&here);
             let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if is_goal(moves, &here) || known.contains(&print) {
+            if is_goal(&here) || known.contains(&print) {
                 known.extend(path);
                 return true;
             }
@@ -38,8 +38,8 @@ impl Calm {
 }
 
 /// The object has its machine, or is gone.
-fn is_goal(moves: &Moves, world: &World) -> bool {
-    world.object.is_none_or(|o| !o.deleting && moves.is_bound(world))
+fn is_goal(world: &World) -> bool {
+    world.object.is_none_or(|o| !o.deleting && world.is_bound())
 }
 
 /// What happens next when nothing goes wrong: what was begun ends, then everybody looks, then time passes.

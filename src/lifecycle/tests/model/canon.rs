@@ -15,7 +15,7 @@ use crate::lifecycle::step::StepKind;
 use crate::lifecycle::tests::cloud;
 
 /// It is always this moment: what happened moves into the past instead.
-pub(super) const NOW: Duration = Duration::from_secs(15 * 1000);
+pub(super) const NOW: Duration = Duration::from_mins(250);
 
 /// A moment of the world's wall clock.
 pub(super) fn wall(at: Duration) -> Timestamp {

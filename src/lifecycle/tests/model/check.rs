@@ -64,7 +64,7 @@ impl Model for Shared {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::sometimes(LIVES, |m: &Self, w: &World| w.made_for(w.uid) == 1 && w.object.is_some() && m.0.moves.is_bound(w)),
+            Property::sometimes(LIVES, |_, w: &World| w.made_for(w.uid) == 1 && w.is_bound()),
             Property::sometimes(GONE, |m: &Self, w: &World| w.object.is_none() && w.left != m.0.moves.bounds.faults),
             Property::always(TWICE, |_, w: &World| (0..=w.uid).all(|uid| w.made_for(uid) <= 1)),
             Property::always(LEAK, |m: &Self, w: &World| {
@@ -90,8 +90,8 @@ impl Explored {
     pub(super) fn story(&self, property: &str) -> String {
         let moves = &self.checker.moves;
         let mut world = moves.start();
-        let mut told = format!("{}\n", moves.tell(&world));
-        let mut tell = |happens: Move, world: &World| told += &format!("{happens:?}\n    {}\n", moves.tell(world));
+        let mut told = vec![moves.tell(&world)];
+        let mut tell = |happens: Move, world: &World| told.push(format!("{happens:?}\n    {}", moves.tell(world)));
         for happens in &self.violated[property] {
             world = moves.made(&world, *happens).unwrap();
             tell(*happens, &world);
@@ -101,7 +101,7 @@ impl Explored {
             world = next;
             tell(happens, &world);
         }
-        told
+        told.join("\n")
     }
 }
 

@@ -34,16 +34,23 @@
 #![allow(clippy::print_stdout, reason = "the tests say how much they explored")]
 
 mod ablations;
+mod calls;
 mod calm;
 mod canon;
 mod check;
 mod holds;
 mod lies;
+mod look;
 mod memo;
 mod moves;
+mod people;
 mod rules;
 mod shell;
 mod store;
+mod story;
+mod tidy;
+mod time;
 mod timing;
 mod world;
 mod worlds;
+mod writes;

@@ -260,13 +260,13 @@ impl Pass<'_> {
 
     fn rows(&mut self) -> Vec<types::Machine> {
         self.used.rows = true;
-        let rows = self.scene.seen.iter().enumerate().filter(|(_, seen)| seen.listed).map(|(slot, seen)| self.row(slot, seen));
+        let rows = self.scene.seen.iter().enumerate().filter(|(_, seen)| seen.listed).map(|(slot, seen)| self.row(slot, *seen));
         let mut rows: Vec<types::Machine> = rows.collect();
         // Tombstones, which the fleet leaves out.
         let dead = self.scene.seen.iter().enumerate().filter(|(_, seen)| !seen.listed && seen.got == Got::Deleted);
         rows.extend(dead.map(|(slot, seen)| {
             let deleted = (!self.bounds.lacks(Without::DeletedRows)).then(|| wall(NOW));
-            types::Machine { dt_deleted: deleted, ..self.row(slot, seen) }
+            types::Machine { dt_deleted: deleted, ..self.row(slot, *seen) }
         }));
         // Somebody else's.
         rows.push(cloud::machine("ps9", "other-0123456789ab"));
@@ -278,13 +278,13 @@ impl Pass<'_> {
         let seen = self.scene.seen[slot];
         self.used.young |= seen.young;
         match seen.got {
-            Got::There => Some(self.row(slot, &seen)),
-            Got::Deleted => Some(types::Machine { dt_deleted: Some(wall(NOW)), ..self.row(slot, &seen) }),
+            Got::There => Some(self.row(slot, seen)),
+            Got::Deleted => Some(types::Machine { dt_deleted: Some(wall(NOW)), ..self.row(slot, seen) }),
             Got::Missing => None,
         }
     }
 
-    fn row(&self, slot: usize, seen: &Seen) -> types::Machine {
+    fn row(&self, slot: usize, seen: Seen) -> types::Machine {
         let made = if self.bounds.lacks(Without::CreatedWindow) { wall(Duration::ZERO) } else { row(slot, seen.origin).dt_created };
         let row = row(slot, seen.origin);
         let name = if seen.marked { row.name } else { "renamed".to_owned() };

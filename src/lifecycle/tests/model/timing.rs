@@ -11,7 +11,7 @@ fn worst(times: Bounds) -> u8 {
 
 fn sweep() -> impl Iterator<Item = Bounds> {
     let all = (0..=1).flat_map(|freeze| (0..=2).flat_map(move |late| (0..=1).map(move |lag| (freeze, late, lag))));
-    all.map(|(freeze, late, lag)| Bounds { freeze, late, lag, ..TIMES })
+    all.map(|(freeze, late, lag)| Bounds { late, lag, freeze, ..TIMES })
 }
 
 #[test]

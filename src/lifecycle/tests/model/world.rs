@@ -216,6 +216,12 @@ impl World {
         self.left[fault as usize] > 0
     }
 
+    /// Whether the object's status names a machine that lives.
+    pub(super) fn is_bound(&self) -> bool {
+        let bound = self.object.map_or(0, |o| o.status.machines);
+        (0..MACHINES).any(|m| bound & (1 << m) != 0 && self.machines[m].state == Life::Alive)
+    }
+
     /// How many machines there are that were made for this uid.
     pub(super) fn made_for(&self, uid: u8) -> usize {
         self.machines.iter().filter(|m| m.origin == Origin::Made(uid) && m.exists()).count()
