@@ -115,10 +115,11 @@ pub(super) fn explore(bounds: Bounds, until: &[&'static str]) -> Explored {
     let (lives, gone) = (violated.remove(LIVES), violated.remove(GONE));
     let moves = &model.moves;
     let (memories, statuses) = moves.store.sizes();
+    let faults = bounds.told_faults();
     let without = bounds.without.map_or(String::new(), |w| format!(" without {w:?}"));
     let said: Vec<String> = violated.iter().map(|(p, path)| format!("{} after {} moves", &p[..2], path.len())).collect();
     println!(
-        "{}{without}: {} states, {} moves, depth {}, {} decisions, {memories} memories, {statuses} statuses, {:.1} s. {}",
+        "{}{faults}{without}: {} states, {} moves, depth {}, {} decisions, {memories} memories, {statuses} statuses, {:.1} s. {}",
         bounds.name,
         checker.unique_state_count(),
         checker.state_count(),

@@ -77,3 +77,10 @@ fn all_holds_when_a_list_shows_what_is_gone() {
 fn nothing_is_destroyed_that_is_to_be_retained() {
     holds(RETAINED.sized());
 }
+
+#[test]
+fn all_holds_under_every_two_faults() {
+    for world in pairs() {
+        holds(world.sized());
+    }
+}

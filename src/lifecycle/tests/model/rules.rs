@@ -61,11 +61,11 @@ impl Bounds {
         self
     }
 
-    /// As large as is asked for: by hand with two operators, one of which may die once more.
+    /// As large as is asked for: by hand with a second operator, or where there are two already, with one that dies.
     pub(super) fn sized(mut self) -> Self {
         if std::env::var("MODEL_BOUND").is_ok_and(|size| size == "large") {
+            self.faults[Fault::Crash as usize] += u8::from(self.operators == 2);
             self.operators = 2;
-            self.faults[Fault::Crash as usize] += 1;
         }
         self
     }
@@ -78,6 +78,12 @@ impl Bounds {
 
     pub(super) fn has(&self, fault: Fault) -> bool {
         self.faults[fault as usize] > 0
+    }
+
+    /// What may happen, for people.
+    pub(super) fn told_faults(&self) -> String {
+        let told = Fault::ALL.iter().filter(|f| self.has(**f)).map(|f| format!("{f:?} {}", self.faults[*f as usize]));
+        format!(" ({} operators; {})", self.operators, told.collect::<Vec<_>>().join(", "))
     }
 
     /// Whether what was remembered of an attempt means something although by the rules nothing comes of it any more.

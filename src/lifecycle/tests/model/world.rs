@@ -47,6 +47,28 @@ pub(super) enum Fault {
     Again,
 }
 
+impl Fault {
+    pub(super) const ALL: [Self; FAULTS] = [
+        Self::Crash,
+        Self::Unacknowledged,
+        Self::LostReply,
+        Self::Dropped,
+        Self::Refused,
+        Self::Ambiguous,
+        Self::Shift,
+        Self::Young,
+        Self::Rename,
+        Self::Wipe,
+        Self::Console,
+        Self::Copy,
+        Self::Undone,
+        Self::Alien,
+        Self::Asleep,
+        Self::Delete,
+        Self::Again,
+    ];
+}
+
 /// A memory or a status: its number, and which attempts and machines it names, as bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Numbered {
