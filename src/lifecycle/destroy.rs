@@ -55,6 +55,7 @@ pub(super) fn all(p: &mut Pass) -> Flow<Known> {
             Some(machine) if machine.dt_deleted.is_none() && !is_ours(p, machine) => {}
             Some(machine) if machine.dt_deleted.is_none() => return Err(destroy(p, machine, is_bound)),
             None if accepted(p, &id) => {
+                not_too_young(p, &id)?;
                 known.gone.insert(id);
             }
             _ => {
@@ -87,6 +88,16 @@ fn surely_missing(p: &mut Pass, id: &str) -> Flow<()> {
     let Some(left) = (since + p.o.settings.settle).checked_sub(p.o.now.mono).filter(|left| !left.is_zero()) else { return Ok(()) };
     p.memory.gone = None;
     let message = format!("Paperspace does not find machine {id}; making sure that it is gone");
+    Err(p.wait(Because::new(Reason::Deleting, message), Some(left.min(p.o.settings.transition))))
+}
+
+/// Reads may lag behind a create: a machine that was bound only just now, and whose destruction may yet fail, is looked at again.
+fn not_too_young(p: &mut Pass, id: &str) -> Flow<()> {
+    let bound = p.status.creation.as_ref().filter(|c| c.outcome == CreationOutcome::Bound);
+    let age = bound.and_then(|c| c.closed_at.as_ref()).and_then(|at| Duration::try_from(p.o.now.wall.duration_since(at.0)).ok());
+    let Some(left) = age.and_then(|age| p.o.settings.lag().checked_sub(age)).filter(|left| !left.is_zero()) else { return Ok(()) };
+    p.memory.gone = None;
+    let message = format!("Paperspace does not find machine {id}, which it made only just now; looking again");
     Err(p.wait(Because::new(Reason::Deleting, message), Some(left.min(p.o.settings.transition))))
 }
 

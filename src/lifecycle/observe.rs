@@ -50,6 +50,11 @@ impl Settings {
         (self.settle / 12).min(Duration::from_secs(10))
     }
 
+    /// For how long a machine that was just made may not be found: as long.
+    pub fn lag(&self) -> Duration {
+        self.fence()
+    }
+
     /// Time-out of a create: 30 s, less with a shorter settle. With the fence it stays well below the settle.
     pub fn create_timeout(&self) -> Duration {
         (self.settle / 6).min(Duration::from_secs(30))

@@ -217,6 +217,21 @@ fn a_destruction_that_fails_after_it_was_accepted_is_repeated() {
 }
 
 #[test]
+fn a_machine_that_was_made_only_just_now_is_not_gone_because_it_is_not_found() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::Annotate);
+    world.delete();
+    world.run_until(StepKind::Delete);
+    // Reads lag behind: they know nothing of the machine yet. And its destruction fails later.
+    (world.looks.lagging_gets, world.looks.hidden_lists) = (1, 2);
+    world.cloud.keep_showing();
+    world.step();
+    assert!(world.exists, "{:?}", world.steps);
+    world.run();
+    assert!(!world.exists && world.cloud.machines.is_empty(), "{:?}", world.steps);
+}
+
+#[test]
 fn a_machine_that_is_shown_as_deleted_is_waited_for_until_it_is_not_shown_any_more() {
     let mut world = World::running(|_| ());
     world.cloud.shows_deleted = true;

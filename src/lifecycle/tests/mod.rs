@@ -15,6 +15,7 @@ mod cloud;
 mod create;
 mod delete;
 mod let_go;
+mod model;
 mod parts;
 mod passes;
 mod power;
