@@ -19,7 +19,7 @@ const STEPS: [&str; 10] =
 /// Waits until the operator announces one of these steps, and up to 30 ms more; or for a second and a half.
 fn a_step(random: &mut Random, operator: &Operator, steps: &[&str]) {
     let (since, start) = (operator.written(), Instant::now());
-    let step = format!("step=\"{}\"", random.pick(steps));
+    let step = format!(": step step=\"{}\"", random.pick(steps));
     while start.elapsed() < Duration::from_millis(1500) && !operator.log_after(since).contains(&step) {
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -21,14 +21,14 @@ fn misbehave(t: &Test) {
 
 /// Creates that were announced and have not reached Paperspace.
 fn on_their_way(t: &Test) -> i64 {
-    let announced = t.operator.log().matches("step=\"create\"").count();
+    let announced = t.operator.log().matches(": step step=\"create\"").count();
     i64::try_from(announced).unwrap() - i64::try_from(t.sim.calls("POST /machines")).unwrap()
 }
 
 /// Stops the operator as soon as it announces this step, but not between the fence and the socket: a request that leaves the process only
 /// after the settling time is what no protocol without idempotency keys can withstand.
 fn freeze(t: &Test, storm: &Storm, random: &mut Random, step: &str) {
-    let (step, before) = (format!("step=\"{step}\""), on_their_way(t));
+    let (step, before) = (format!(": step step=\"{step}\""), on_their_way(t));
     for _ in 0..20 {
         let since = t.operator.written();
         while !t.operator.log_after(since).contains(&step) {
