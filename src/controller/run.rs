@@ -178,7 +178,7 @@ async fn control(shared: &Shared, namespace: Option<String>, listed: Listed) {
 async fn stopped_before(listed: &Listed, stop: &CancellationToken) {
     stop.cancelled().await;
     if listed.get().is_some() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
