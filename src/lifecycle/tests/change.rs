@@ -7,7 +7,7 @@ use crate::crd::{
     RestorePoint, SnapshotFrequency, StartupScript,
 };
 use crate::lifecycle::step::{Step, StepKind};
-use crate::paperspace::types::{MachineState, PublicIpType};
+use crate::paperspace::types::{Machine, MachineState, PublicIpType};
 
 fn address(kind: PublicIpKind) -> Option<PublicIpSpec> {
     Some(PublicIpSpec { kind, reclaim_policy: None })
@@ -349,6 +349,27 @@ fn an_observed_machine_is_not_compared() {
 }
 
 #[test]
+fn a_list_that_lags_changes_nothing_and_warns_of_nothing() {
+    let mut world = World::running(|s| s.public_ip = address(PublicIpKind::Static));
+    let addresses = world.cloud.addresses.clone();
+    assert_eq!((addresses.len(), world.status().applied.and_then(|a| a.allocated_ip).is_some()), (1, true));
+    let machine = world.machine().clone();
+    let before = world.status();
+    for past in [
+        Machine { public_ip_type: PublicIpType::Dynamic, public_ip: None, ..machine.clone() },
+        Machine { name: "renamed".to_owned(), ..machine.clone() },
+        Machine { storage_total: machine.storage_total / 2, ..machine.clone() },
+        Machine { state: MachineState::Off, ..machine.clone() },
+    ] {
+        world.looks.lagging_rows = vec![past];
+        world.sleep(secs(60));
+        world.step();
+    }
+    assert_eq!((world.steps.len(), world.said.len()), (0, 0), "{:?} {:?}", world.steps, world.said);
+    assert_eq!((world.status(), &world.cloud.addresses), (before, &addresses));
+}
+
+#[test]
 fn a_change_is_decided_on_a_fresh_look() {
     let mut world = World::running(|_| ());
     world.sleep(secs(300));
@@ -362,6 +383,6 @@ fn a_change_is_decided_on_a_fresh_look() {
         world
             .asked
             .iter()
-            .any(|q| matches!(q, crate::lifecycle::observe::Question::Machine { begun_after, .. } if *begun_after + secs(5) >= began))
+            .any(|q| matches!(q, crate::lifecycle::observe::Question::Direct { begun_after, .. } if *begun_after + secs(5) >= began))
     );
 }
