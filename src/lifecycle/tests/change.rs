@@ -273,6 +273,28 @@ fn a_static_address_is_recorded_when_the_operator_allocated_it() {
 }
 
 #[test]
+fn a_static_address_that_is_not_wanted_any_more_when_it_is_first_seen_is_released_all_the_same() {
+    let lost: [fn(&mut World); 3] = [
+        |_| (),
+        // Somebody else writes to the object meanwhile.
+        |world| world.conflicts = 1,
+        |world| world.fault(StepKind::Update, Fault::LoseReply),
+    ];
+    for lose in lost {
+        let mut world = World::running(|_| ());
+        world.edit(|s| s.public_ip = address(PublicIpKind::Static));
+        world.run_until(StepKind::Update);
+        world.edit(|s| s.public_ip = address(PublicIpKind::None));
+        // Another process goes on with it.
+        world.crash();
+        lose(&mut world);
+        world.run();
+        assert_eq!((world.machine().public_ip_type.clone(), world.cloud.addresses.len()), (PublicIpType::None, 0));
+        assert_eq!(world.status().applied, None);
+    }
+}
+
+#[test]
 fn a_static_address_that_was_there_is_not_the_operators() {
     let mut world = World::running(|_| ());
     world.machine().public_ip_type = PublicIpType::Static;

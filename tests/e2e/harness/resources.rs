@@ -235,10 +235,15 @@ impl Test {
 
     /// The same as it is now.
     pub(crate) fn events(&self, name: &str, reason: &str) -> Vec<String> {
+        self.all_events().into_iter().filter(|(about, why, _)| about == name && why == reason).map(|(_, _, note)| note).collect()
+    }
+
+    /// All events of the namespace: resource, reason and note.
+    pub(crate) fn all_events(&self) -> Vec<(String, String, String)> {
         let api: Api<k8s_openapi::api::events::v1::Event> = Api::namespaced(self.client.clone(), &self.namespace);
         let all = block_on(api.list(&ListParams::default())).expect("an answer of the API server");
-        let about = |e: &k8s_openapi::api::events::v1::Event| e.regarding.as_ref().and_then(|r| r.name.as_deref()) == Some(name);
-        all.into_iter().filter(|e| about(e) && e.reason.as_deref() == Some(reason)).map(|e| e.note.unwrap_or_default()).collect()
+        let about = |e: &k8s_openapi::api::events::v1::Event| e.regarding.as_ref().and_then(|r| r.name.clone()).unwrap_or_default();
+        all.into_iter().map(|e| (about(&e), e.reason.unwrap_or_default(), e.note.unwrap_or_default())).collect()
     }
 }
 

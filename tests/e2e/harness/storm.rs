@@ -247,11 +247,28 @@ impl<'t> Storm<'t> {
             wrong = self.differences();
             if wrong.is_empty() {
                 println!("{}: calm after {:.1} s", self.t.namespace, start.elapsed().as_secs_f64());
-                return self.check_history();
+                self.check_history();
+                return self.check_events();
             }
             std::thread::sleep(Duration::from_millis(250));
         }
         panic!("after {CALM:?} it is not calm: {} differences\n{}", wrong.len(), wrong.join("\n"));
+    }
+
+    /// Nothing was told that did not happen: there was capacity at any time, no machine vanished but by hand, and nothing drifted by itself.
+    #[track_caller]
+    fn check_events(&self) {
+        let destroyed = self.destroyed.lock().unwrap();
+        let by_hand = |note: &str| destroyed.iter().any(|id| note.contains(id.as_str()));
+        let false_news = |reason: &str, note: &str| match reason {
+            "MachineVanished" | "MachineNotFound" => !by_hand(note),
+            "DriftDetected" => !self.console,
+            "OutOfCapacity" | "Duplicate" | "OwnershipLost" | "Restored" | "Unmendable" => true,
+            _ => false,
+        };
+        let all = self.t.all_events();
+        let wrong: Vec<_> = all.iter().filter(|(_, reason, note)| false_news(reason, note)).map(|event| format!("{event:?}")).collect();
+        assert!(wrong.is_empty(), "events of what did not happen:\n{}", wrong.join("\n"));
     }
 
     fn differences(&self) -> Vec<String> {
