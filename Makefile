@@ -3,10 +3,11 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint mutants mutants-controller crd image clean
+.PHONY: help demo demo-stop test soak storm lint mutants mutants-controller crd image clean
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 IMAGE ?= paperspace-operator:$(VERSION)
+ROUNDS ?= 10
 
 # Keys and addresses of the real Paperspace stay outside: everything here talks to loopback.
 unexport $(filter-out PAPERSPACE_OPERATOR_CACHE PAPERSPACE_OPERATOR_ENVTEST,$(filter PAPERSPACE_%,$(.VARIABLES)))
@@ -29,6 +30,15 @@ test: ## every test, end to end included; the first time it fetches or builds Ku
 	awk '/^test result:/ {passed += $$4; failed += $$6; ignored += $$8} \
 	  END {printf "make test: %d tests passed, %d failed, %d ignored\n", passed, failed, ignored}' target/test.log; \
 	exit $$failed
+
+storm: ## kill, freeze and double everything under load (SEED=n repeats one, ROUNDS=10: about a minute each); no part of `make test`
+	@tests/need cc=gcc curl=curl openssl=openssl
+	@tests/control-plane/servers >/dev/null
+	E2E_SEED=$(SEED) E2E_ROUNDS=$(ROUNDS) cargo test --locked --test e2e a_long_storm -- --ignored --nocapture
+
+soak: ## random lives under every fault, in virtual time (SEEDS=2000; a failure is shortened and names its seed: SOAK_SEED=17 runs it alone)
+	@tests/need cc=gcc
+	SOAK_SEEDS=$(or $(SEEDS),2000) cargo test --locked --test simulation soak::after -- --nocapture
 
 lint: ## formatting, clippy and documentation, with warnings denied; shellcheck where it is installed
 	@tests/need cc=gcc

@@ -132,10 +132,10 @@ impl Operator {
         wakes.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.clone(), sender);
         let (secret_store, secrets) = watch::secrets(client.clone(), namespace.as_deref());
         context.credentials.watch(namespace.clone(), secret_store);
-        let (store, resources) = watch::resources(client.clone(), namespace.as_deref(), listed);
+        let (store, resources) = watch::resources(client.clone(), namespace.as_deref(), listed.clone());
         stores.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
         let known = store.clone();
-        Controller::for_stream(resources, store)
+        let controller = Controller::for_stream(resources, store)
             .with_config(controller::Config::default().concurrency(*concurrency))
             .watches_stream(secrets, move |secret| watch::users_of(&known, &secret))
             .reconcile_on(woken)
@@ -148,8 +148,20 @@ impl Operator {
                     Ok(_) | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
                     Err(e) => warn!(error = %e, "the watch failed and is tried again"),
                 }
-            })
-            .await;
+            });
+        tokio::select! {
+            biased;
+            () = controller => {}
+            () = stopped_before(&listed, stop) => {}
+        }
+    }
+}
+
+/// Ends when told to stop before the first list was complete. No pass runs then, and the controller would wait for that list for ever.
+async fn stopped_before(listed: &Listed, stop: &CancellationToken) {
+    stop.cancelled().await;
+    if listed.get().is_some() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -211,7 +223,8 @@ async fn wait_for_crd(client: &kube::Client, stop: &CancellationToken) -> bool {
         let served = |crd: &CustomResourceDefinition| {
             crd.status.iter().flat_map(|s| s.conditions.iter().flatten()).any(|c| c.type_ == "Established" && c.status == "True")
         };
-        match objects::within("reading the CRD", api.get_opt(CRD_NAME)).await {
+        let Some(read) = stop.run_until_cancelled(objects::within("reading the CRD", api.get_opt(CRD_NAME))).await else { return false };
+        match read {
             Ok(Some(crd)) if served(&crd) => return true,
             Ok(_) if told => {}
             Ok(_) => info!("waiting for the CustomResourceDefinition {CRD_NAME}: kubectl apply -k deploy/crd"),

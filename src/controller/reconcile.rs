@@ -1,4 +1,4 @@
-//! One pass over one resource. Start here to understand the operator.
+//! A pass over one resource. Start here to understand the operator.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,39 +22,49 @@ use crate::metrics::{KindLabel, StepLabel};
 /// A resource as the watch gives it: one that cannot be read must not stop the others.
 pub type Watched = DeserializeGuard<PaperspaceMachine>;
 
-/// Gathers, decides, executes, writes, and says when to look again.
+/// One pass, and one more where the first wrote down what is to be sent: between the two nothing may wait, least of all for other
+/// resources, since the fence counts.
 pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<Action, Error> {
     let (namespace, name) = (watched.namespace().unwrap_or_default(), watched.name_any());
     let span = info_span!("reconcile", namespace, name, machine = tracing::field::Empty);
     async {
-        context.metrics.reconciles.inc();
-        let uid = watched.uid().unwrap_or_default();
-        let began = context.clock.now();
-        let Some(object) = context.objects.read(&namespace, &name).await? else {
-            context.forget(&uid);
-            return Ok(Action::await_change());
-        };
-        if let Some(machine) = object.status.as_ref().and_then(|s| s.machine_id.as_deref()) {
-            tracing::Span::current().record("machine", machine);
-        }
-        let slot = context.slot(&object.uid().unwrap_or_default());
-        let mut slot = slot.lock().await;
-        let nonce = (context.nonce)();
-        let Gathered { decision, client } = Gathering::new(&context, &object).decide(&mut slot, began, &nonce).await?;
-        slot.memory = decision.memory.clone();
-        if decision.step != Step::Nothing {
-            info!(step = decision.step.kind().as_str(), "step");
-            context.metrics.steps.get_or_create(&StepLabel { step: decision.step.kind().as_str() }).inc();
-        }
-        let action = match execute(&context, &object, &decision, client.as_ref(), began, &mut slot).await? {
-            Executed::Done(version) => finish(&context, &object, &decision, version, &mut slot).await?,
-            Executed::Failed | Executed::Conflict => Action::requeue(Duration::ZERO),
-        };
-        slot.failures = 0;
-        Ok(action)
+        let (wrote_ahead, action) = pass(&watched, &context).await?;
+        if wrote_ahead { Ok(pass(&watched, &context).await?.1) } else { Ok(action) }
     }
     .instrument(span)
     .await
+}
+
+/// Gathers, decides, executes, writes, and says when to look again; and whether a request was written down that is still to be sent.
+async fn pass(watched: &Watched, context: &Context) -> Result<(bool, Action), Error> {
+    let (namespace, name) = (watched.namespace().unwrap_or_default(), watched.name_any());
+    context.metrics.reconciles.inc();
+    let uid = watched.uid().unwrap_or_default();
+    let began = context.clock.now();
+    let Some(object) = context.objects.read(&namespace, &name).await? else {
+        context.forget(&uid);
+        return Ok((false, Action::await_change()));
+    };
+    if let Some(machine) = object.status.as_ref().and_then(|s| s.machine_id.as_deref()) {
+        tracing::Span::current().record("machine", machine);
+    }
+    let slot = context.slot(&object.uid().unwrap_or_default());
+    let mut slot = slot.lock().await;
+    let nonce = (context.nonce)();
+    let Gathered { decision, client } = Gathering::new(context, &object).decide(&mut slot, began, &nonce).await?;
+    slot.memory = decision.memory.clone();
+    if decision.step != Step::Nothing {
+        info!(step = decision.step.kind().as_str(), "step");
+        context.metrics.steps.get_or_create(&StepLabel { step: decision.step.kind().as_str() }).inc();
+    }
+    let executed = execute(context, &object, &decision, client.as_ref(), began, &mut slot).await?;
+    let wrote_ahead = matches!((&decision.step, &executed), (Step::WriteAhead { .. }, Executed::Done(_)));
+    let action = match executed {
+        Executed::Done(version) => finish(context, &object, &decision, version, &mut slot).await?,
+        Executed::Failed | Executed::Conflict => Action::requeue(Duration::ZERO),
+    };
+    slot.failures = 0;
+    Ok((wrote_ahead, action))
 }
 
 /// Writes the status if it differs, then publishes the events, and says when to look again.

@@ -171,7 +171,8 @@ impl Account {
     /// One machine, looked at after this moment: from the last list, from a new one where many are asked for, else by a GET. That it is not
     /// there is said only by a GET.
     pub async fn machine(&self, client: &Client, id: &str, begun_after: Duration) -> Result<MachineLook, Error> {
-        let row = |s: &Snapshot| s.machine(id).cloned().map(|machine| MachineLook { began: s.began, machine: Some(machine) });
+        let row =
+            |s: &Snapshot| s.machine(id).cloned().map(|machine| MachineLook { began: s.began, direct: false, machine: Some(machine) });
         if let Some(look) = self.snapshot().filter(|s| s.began >= begun_after).and_then(|s| row(&s)) {
             return Ok(look);
         }
@@ -197,8 +198,8 @@ impl Account {
     pub async fn get(&self, client: &Client, id: &str) -> Result<MachineLook, Error> {
         let began = (self.now)();
         match client.machine(id).await {
-            Ok(machine) => Ok(MachineLook { began, machine: Some(machine) }),
-            Err(error) if error.is_not_found() => Ok(MachineLook { began, machine: None }),
+            Ok(machine) => Ok(MachineLook { began, direct: true, machine: Some(machine) }),
+            Err(error) if error.is_not_found() => Ok(MachineLook { began, direct: true, machine: None }),
             Err(error) => Err(error),
         }
     }

@@ -114,6 +114,12 @@ pub(super) fn in_place(p: &mut Pass, machine: &Machine, differences: &[Differenc
         return Ok(());
     }
     let body = diff::update(p.object(), machine, &mendable);
+    let written = p.old().and_then(|s| s.applied.as_ref()).and_then(|a| a.allocated_ip.clone());
+    if body.public_ip_type.is_some() && p.applied().allocated_ip != written {
+        // The address that the machine has is written down before it is taken from it: afterwards nobody could tell whose it was.
+        p.again(std::time::Duration::ZERO);
+        return Err(p.end(Step::Nothing));
+    }
     let has_address = p.applied().allocated_ip.is_some();
     if body.public_ip_type == Some(PublicIpType::Static) && (has_address || !p.applied().static_ip_requested) {
         // The address of before is not needed any more, and this one is written down first: one that comes without a reply must still be

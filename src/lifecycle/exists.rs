@@ -30,7 +30,7 @@ fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
     };
     let Some(machine) = p.machine(id, begun_after)? else { return Err(vanish::decide(p, id)) };
     p.memory.missing.clear();
-    if p.unseen_too_long() && p.look.as_ref().is_some_and(|(_, began)| p.o.now.mono.saturating_sub(*began) > p.o.unobserved_for / 2) {
+    if p.unseen_too_long() && p.look.as_ref().is_some_and(|(_, began, _)| p.o.now.mono.saturating_sub(*began) > p.o.unobserved_for / 2) {
         return Err(p.wait(not_observed(), Some(Duration::from_mins(1))));
     }
     p.status.account = Some(p.account(team));

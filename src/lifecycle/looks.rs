@@ -113,7 +113,8 @@ impl<'a> Pass<'a> {
     /// as deleted is as good as not found.
     pub(super) fn machine(&mut self, id: &str, begun_after: Duration) -> Flow<Option<&'a Machine>> {
         let begun_after = begun_after.max(self.memory.mutated.unwrap_or_default());
-        let answer = self.o.facts.machines.get(id);
+        // A GET of this pass is younger than the list, and tells more.
+        let answer = self.o.facts.direct.get(id).or_else(|| self.o.facts.machines.get(id));
         let look = self.looked(id, begun_after, answer, |id| Question::Machine { id, begun_after })?;
         Ok(look.filter(|m| m.dt_deleted.is_none()))
     }
@@ -138,7 +139,7 @@ impl<'a> Pass<'a> {
     ) -> Flow<Option<&'a Machine>> {
         match answer {
             Some(Ok(look)) if look.began >= begun_after => {
-                self.look = Some((id.to_owned(), look.began));
+                self.look = Some((id.to_owned(), look.began, look.direct));
                 Ok(look.machine.as_ref())
             }
             Some(Err(error)) => Err(self.look_failed(error)),

@@ -172,6 +172,8 @@ pub struct ListView {
 pub struct MachineLook {
     /// When it began (monotonic).
     pub began: Duration,
+    /// By a GET of its own. A row of a list may lag, and shows what was.
+    pub direct: bool,
     /// What was seen; `None` is the API's own 404 to a direct GET.
     pub machine: Option<Machine>,
 }

@@ -38,8 +38,8 @@ pub(super) struct Pass<'a> {
     pub(super) held: Option<Because>,
     /// The soonest that any part wants to look again.
     pub(super) again: Option<Duration>,
-    /// The machine that a step would act on, and when it was looked at.
-    pub(super) look: Option<(String, Duration)>,
+    /// The machine that a step would act on, when it was looked at, and whether by a GET of its own.
+    pub(super) look: Option<(String, Duration, bool)>,
 }
 
 impl<'a> Pass<'a> {
@@ -166,13 +166,6 @@ impl<'a> Pass<'a> {
 
     /// Ends with a step and the conditions as drafted.
     pub(super) fn end(&mut self, step: Step) -> End {
-        // What changes a machine is decided on a fresh look at it.
-        if let (true, Some((id, began))) = (step.mutates_paperspace(), &self.look) {
-            let fresh = self.o.began.mono.saturating_sub(self.o.settings.transition);
-            if *began < fresh {
-                return self.ask(Question::Machine { id: id.clone(), begun_after: fresh });
-            }
-        }
         let summary = Summary {
             ready: self.ready.clone(),
             synced: self.synced.clone(),
@@ -181,11 +174,25 @@ impl<'a> Pass<'a> {
             has_machine: self.status.machine_id.is_some(),
         };
         self.announce(&summary);
+        if let Some((id, begun_after)) = self.not_sure_of(&step) {
+            return self.ask(Question::Direct { id, begun_after });
+        }
         let old = self.old().map(|s| s.conditions.as_slice()).unwrap_or_default();
         self.status.observed_generation = self.generation();
         self.status.conditions = conditions::conditions(&summary, self.generation(), old, self.o.now.wall);
         shown::clean(&mut self.status);
         self.finish(step)
+    }
+
+    /// The machine that has to be looked at first. A list may be old, and may lag: what changes a machine, warns of it or remembers something
+    /// of it is decided on a fresh look at the machine itself.
+    fn not_sure_of(&self, step: &Step) -> Option<(String, Duration)> {
+        let (id, began, direct) = self.look.as_ref()?;
+        let applied = |status: &PaperspaceMachineStatus| status.applied.clone().unwrap_or_default();
+        let remembers = self.old().is_none_or(|old| applied(old) != applied(&self.status));
+        let matters = step.mutates_paperspace() || remembers || self.events.iter().any(|e| e.warning);
+        let fresh = self.o.began.mono.saturating_sub(self.o.settings.transition);
+        (matters && !(*direct && *began >= fresh)).then(|| (id.clone(), fresh))
     }
 
     /// Ends with a step that says nothing new of the object: the status stays as it is, and what was seen is told in the pass that

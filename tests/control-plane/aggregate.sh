@@ -38,8 +38,9 @@ kind: APIService
 metadata: {name: $version.$group}
 spec: {group: $group, version: $version, groupPriorityMinimum: 1000, versionPriority: 15, $service}
 YAML
-# A built-in group's APIService is written only when kube-apiserver starts, so this stays.
-kubectl patch apiservice v1.apiextensions.k8s.io --type merge --patch "spec: {$service}" >/dev/null
+# A built-in group's APIService is written only when kube-apiserver starts, so this stays; `restart` does it again.
+echo "spec: {$service}" >crds.patch
+kubectl patch apiservice v1.apiextensions.k8s.io --type merge --patch "$(cat crds.patch)" >/dev/null
 
 # The switch comes a moment after the APIService says Available, and a CRD applied before would land in the front's own store:
 # ask, without effect, for a CRD that only the recent server refuses.

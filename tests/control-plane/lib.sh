@@ -20,16 +20,24 @@ free_port() {
   echo "$p"
 }
 
-# start NAME READY COMMAND...: runs the command, @port@ in it standing for a free port, until READY (shell text) is true.
-# Output goes to NAME.log; the process is its own session, so that the terminal's Ctrl-C does not reach it. Sets port.
+# launch NAME COMMAND...: runs the command. Output goes to NAME.log; the process is its own session, so that the terminal's Ctrl-C does not
+# reach it.
+launch() {
+  local name=$1
+  shift
+  setsid "$@" </dev/null >"$name.log" 2>&1 &
+  echo $! >"$name.pid"
+}
+
+# start NAME READY COMMAND...: launches the command, @port@ in it standing for a free port, until READY (shell text) is true. Sets port.
 start() {
   local name=$1 ready=$2
   failed="starting $name" log=$name.log
   shift 2
   for _ in 1 2 3 4 5; do
     port=$(free_port)
-    setsid "${@//@port@/$port}" </dev/null >"$name.log" 2>&1 &
-    echo $! >"$name.pid"
+    printf '%s\0' "${@//@port@/$port}" >"$name.cmd"
+    launch "$name" "${@//@port@/$port}"
     if until_true 60 eval "$ready || ! alive $name" && alive "$name"; then return; fi
     grep -q 'address already in use' "$name.log" || break
   done

@@ -164,7 +164,7 @@ fn while_the_api_breaks_connections_only_resources_with_something_to_do_say_so()
 fn an_api_that_nobody_answers_at_is_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let flags = &*Vec::leak(vec!["--state", fixed(dir.path().join("state.json").display().to_string())]);
-    let mut t = Test::with("api-gone", Setup { simulator_flags: flags, ..Setup::default() });
+    let t = Test::with("api-gone", Setup { simulator_flags: flags, ..Setup::default() });
     t.apply(&t.machine("idle", json!({})));
     t.apply(&t.machine("deleted", json!({})));
     for name in ["idle", "deleted"] {

@@ -38,6 +38,20 @@ fn thirty_resources_at_once_get_thirty_machines_for_few_calls() {
 }
 
 #[test]
+fn a_create_that_was_written_down_does_not_queue_behind_those_that_wait_for_their_turn_in_the_budget() {
+    // At five calls a second it takes more than the fence, 5 s, until all have had theirs.
+    let t = Test::with("patient", Setup { flags: &["--api-rate", "5", "--api-burst", "5"], ..Setup::USUAL });
+    let names: Vec<String> = (0..60).map(|n| format!("m{n}")).collect();
+    t.apply(&list(names.iter().map(|name| t.machine(name, json!({}))).collect()));
+    wait_for("60 machines", PATIENCE, || (t.sim.machines().len() >= 60).then_some(()));
+    for name in &names {
+        let bound = t.wait_until(name, "a bound machine", |object| object["status"]["creation"]["outcome"] == "Bound");
+        assert_eq!(bound["status"]["creation"]["attempt"], 1, "{name}");
+    }
+    t.end();
+}
+
+#[test]
 fn an_operator_killed_at_any_moment_of_a_create_makes_one_machine_and_no_other() {
     let t = Test::with("killed-create", Setup::SETTLING);
     let again = |name: &str| {

@@ -1,8 +1,10 @@
 //! What the real API server makes of the resource definition, of `deploy/` and of the operator's rights.
 
-use serde_json::json;
+use std::fs;
 
-use super::harness::{ControlPlane, Test, block_on};
+use serde_json::{Value, json};
+
+use super::harness::{ControlPlane, PATIENCE, Setup, Test, block_on, wait_for};
 use super::on_server;
 
 #[test]
@@ -108,4 +110,20 @@ fn the_operator_has_the_rights_that_it_needs_and_no_others() {
     for (verb, what) in forbidden {
         assert!(!may(verb, what), "it must not be allowed to {verb} {what}");
     }
+}
+
+#[test]
+fn an_operator_that_cannot_list_anything_ends_all_the_same_when_told_to() {
+    let t = Test::with("blind", Setup { stopped: true, ..Setup::USUAL });
+    let (role, account) = (format!("e2e-{}", t.namespace), format!("--serviceaccount={}:blind", t.namespace));
+    t.kubectl(&["create", "serviceaccount", "blind"]);
+    t.kubectl(&["create", "clusterrole", &role, "--verb=get", "--resource=customresourcedefinitions.apiextensions.k8s.io"]);
+    t.kubectl(&["create", "clusterrolebinding", &role, &format!("--clusterrole={role}"), &account]);
+    let (_, path) = t.operator.environment.iter().find(|(name, _)| name == "KUBECONFIG").unwrap();
+    let mut kubeconfig: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    kubeconfig["users"][0]["user"]["token"] = t.kubectl(&["create", "token", "blind"]).trim().into();
+    fs::write(path, kubeconfig.to_string()).unwrap();
+    t.operator.start();
+    wait_for("a list that is refused", PATIENCE, || t.operator.log().contains("the watch failed").then_some(()));
+    t.end();
 }

@@ -16,6 +16,9 @@ mod cases_power;
 mod cases_restraint;
 mod cases_scale;
 mod cases_server;
+mod cases_storm;
+mod cases_storm_frozen;
+mod cases_storm_servers;
 mod harness;
 mod on_server;
 

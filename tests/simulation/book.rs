@@ -95,7 +95,9 @@ impl Book {
             return None;
         }
         let id = text(machine, "id");
-        let owners = living.iter().filter(|r| r["status"]["machineId"] == id || Some(text(&r["metadata"], "uid")) == self.owner(machine).map(String::as_str));
+        let owners = living
+            .iter()
+            .filter(|r| r["status"]["machineId"] == id || Some(text(&r["metadata"], "uid")) == self.owner(machine).map(String::as_str));
         let stays = self.by_hand.contains(id) || self.owner(machine).is_some_and(|uid| self.retained.contains(uid));
         match owners.count() {
             1 => None,
@@ -113,7 +115,8 @@ impl Book {
             // The truth has whole milliseconds, and so has the book.
             !self.retained.contains(uid) && self.deleted.get(uid).is_some_and(|deleted| *deleted <= gone)
         });
-        (!asked && !self.destroyed.contains(id)).then(|| format!("machine {id} ({}) was destroyed and nobody asked for it", text(machine, "name")))
+        (!asked && !self.destroyed.contains(id))
+            .then(|| format!("machine {id} ({}) was destroyed and nobody asked for it", text(machine, "name")))
     }
 
     /// No static address is left over, and none is gone that was to stay.
@@ -137,7 +140,10 @@ impl Book {
             }
         }
         let asked = |name: &str| self.restarts.get(name).copied().unwrap_or_default();
-        done.iter().filter(|(name, n)| **n > asked(name)).map(|(name, n)| format!("{name} was restarted {n} times, asked {}", asked(name))).collect()
+        done.iter()
+            .filter(|(name, n)| **n > asked(name))
+            .map(|(name, n)| format!("{name} was restarted {n} times, asked {}", asked(name)))
+            .collect()
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::http;
 use futures::future::{BoxFuture, FutureExt};
 use futures::{SinkExt as _, StreamExt as _};
-use axum::http;
 use kube::client::Body;
 use paperspace_operator::paperspace::Transport;
 use paperspace_operator::paperspace::transport::{Failure, Reply};
@@ -73,7 +73,8 @@ impl Wire {
     ) -> impl Future<Output = Result<T, Lost>> + Send + 'static {
         let (answer, answered) = oneshot::channel();
         let Self { world, process } = self.clone();
-        let key = format!("{} {} {} {}?{} {}", process.name, call.api, call.method, call.path, call.query, String::from_utf8_lossy(content));
+        let key =
+            format!("{} {} {} {}?{} {}", process.name, call.api, call.method, call.path, call.query, String::from_utf8_lossy(content));
         tokio::spawn(async move {
             let slot = world.gate.enter(key).await;
             // The dead send nothing. What they sent before arrives.
@@ -136,8 +137,7 @@ impl tower::Service<http::Request<Body>> for Wire {
         let wire = self.clone();
         async move {
             let request = kubernetes::Request::from_http(request).await;
-            let call =
-                Call { api: "kubernetes", method: request.method.clone(), path: request.path.clone(), query: request.query.clone() };
+            let call = Call { api: "kubernetes", method: request.method.clone(), path: request.path.clone(), query: request.query.clone() };
             let content = if call.path.ends_with("/events") { what_is_said(&request.body) } else { request.body.clone() };
             let seconds = call.query.split('&').find_map(|parameter| parameter.strip_prefix("timeoutSeconds=")?.parse().ok());
             let lasts = Duration::from_secs(seconds.unwrap_or(300));

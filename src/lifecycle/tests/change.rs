@@ -7,7 +7,7 @@ use crate::crd::{
     RestorePoint, SnapshotFrequency, StartupScript,
 };
 use crate::lifecycle::step::{Step, StepKind};
-use crate::paperspace::types::{MachineState, PublicIpType};
+use crate::paperspace::types::{Machine, MachineState, PublicIpType};
 
 fn address(kind: PublicIpKind) -> Option<PublicIpSpec> {
     Some(PublicIpSpec { kind, reclaim_policy: None })
@@ -356,6 +356,28 @@ fn a_static_address_is_recorded_when_the_operator_allocated_it() {
 }
 
 #[test]
+fn a_static_address_that_is_not_wanted_any_more_when_it_is_first_seen_is_released_all_the_same() {
+    let lost: [fn(&mut World); 3] = [
+        |_| (),
+        // Somebody else writes to the object meanwhile.
+        |world| world.conflicts = 1,
+        |world| world.fault(StepKind::Update, Fault::LoseReply),
+    ];
+    for lose in lost {
+        let mut world = World::running(|_| ());
+        world.edit(|s| s.public_ip = address(PublicIpKind::Static));
+        world.run_until(StepKind::Update);
+        world.edit(|s| s.public_ip = address(PublicIpKind::None));
+        // Another process goes on with it.
+        world.crash();
+        lose(&mut world);
+        world.run();
+        assert_eq!((world.machine().public_ip_type.clone(), world.cloud.addresses.len()), (PublicIpType::None, 0));
+        assert_eq!(world.status().applied, None);
+    }
+}
+
+#[test]
 fn a_static_address_that_was_there_is_not_the_operators() {
     let mut world = World::running(|_| ());
     world.machine().public_ip_type = PublicIpType::Static;
@@ -432,6 +454,27 @@ fn an_observed_machine_is_not_compared() {
 }
 
 #[test]
+fn a_list_that_lags_changes_nothing_and_warns_of_nothing() {
+    let mut world = World::running(|s| s.public_ip = address(PublicIpKind::Static));
+    let addresses = world.cloud.addresses.clone();
+    assert_eq!((addresses.len(), world.status().applied.and_then(|a| a.allocated_ip).is_some()), (1, true));
+    let machine = world.machine().clone();
+    let before = world.status();
+    for past in [
+        Machine { public_ip_type: PublicIpType::Dynamic, public_ip: None, ..machine.clone() },
+        Machine { name: "renamed".to_owned(), ..machine.clone() },
+        Machine { storage_total: machine.storage_total / 2, ..machine.clone() },
+        Machine { state: MachineState::Off, ..machine.clone() },
+    ] {
+        world.looks.lagging_rows = vec![past];
+        world.sleep(secs(60));
+        world.step();
+    }
+    assert_eq!((world.steps.len(), world.said.len()), (0, 0), "{:?} {:?}", world.steps, world.said);
+    assert_eq!((world.status(), &world.cloud.addresses), (before, &addresses));
+}
+
+#[test]
 fn a_change_is_decided_on_a_fresh_look() {
     let mut world = World::running(|_| ());
     world.sleep(secs(300));
@@ -457,6 +500,6 @@ fn a_change_is_decided_on_a_fresh_look() {
         world
             .asked
             .iter()
-            .any(|q| matches!(q, crate::lifecycle::observe::Question::Machine { begun_after, .. } if *begun_after + secs(5) >= began))
+            .any(|q| matches!(q, crate::lifecycle::observe::Question::Direct { begun_after, .. } if *begun_after + secs(5) >= began))
     );
 }

@@ -27,7 +27,7 @@ const CALLS: [StepKind; 7] =
     [StepKind::Create, StepKind::Update, StepKind::Resize, StepKind::Start, StepKind::Stop, StepKind::Delete, StepKind::ReleaseIp];
 
 fn trouble(world: &mut World, dice: &mut Dice) {
-    match dice.below(11) {
+    match dice.below(12) {
         0 => world.crash(),
         1 => world.conflicts = 1,
         2 => world.looks.hidden_lists = 1,
@@ -43,6 +43,7 @@ fn trouble(world: &mut World, dice: &mut Dice) {
             world.access.insert(KeySource::Own, open(team));
         }
         8 => world.looks.ghosts = world.cloud.machines.clone(),
+        9 => world.looks.lagging_rows = world.cloud.machines.clone(),
         _ => {
             let kind = CALLS[usize::try_from(dice.below(7)).unwrap()];
             let fault = match dice.below(4) {
@@ -69,7 +70,10 @@ fn wish(world: &mut World, dice: &mut Dice) {
             s.disk_size_gb += 50;
         }),
         4 => world.edit(|s| s.suspend = !s.suspend),
-        5 => world.edit(|s| s.public_ip = Some(PublicIpSpec { kind: PublicIpKind::Static, reclaim_policy: None })),
+        5 => {
+            let kind = if dice.one_in(3) { PublicIpKind::Dynamic } else { PublicIpKind::Static };
+            world.edit(|s| s.public_ip = Some(PublicIpSpec { kind, reclaim_policy: None }));
+        }
         _ => world.annotate(RESTART_REQUESTED, &dice.below(1000).to_string()),
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Looks {
     pub(super) hidden_lists: u32,
     /// Lists still show these.
     pub(super) ghosts: Vec<Machine>,
+    /// Lists show these machines as they were.
+    pub(super) lagging_rows: Vec<Machine>,
     /// So many next direct GETs answer 404.
     pub(super) lagging_gets: u32,
     /// Every read of machines fails.
@@ -310,10 +312,14 @@ impl World {
                 facts.access.insert(key, (access, reread));
             }
             Question::List { .. } => facts.list = Some(down.map_or_else(|| Ok(self.list(began)), Err)),
+            Question::Machine { id, .. } if self.looks.lagging_rows.iter().any(|m| m.id == id) && down.is_none() => {
+                let machine = self.looks.lagging_rows.iter().find(|m| m.id == id).cloned();
+                facts.machines.insert(id, Ok(MachineLook { began, direct: false, machine }));
+            }
             // A quiet object is answered from the account's last list, however old that is.
             Question::Machine { id, begun_after } if begun_after < self.now.saturating_sub(self.looks.unobserved_for) => {
                 let began = self.now.saturating_sub(self.looks.unobserved_for);
-                facts.machines.insert(id.clone(), Ok(MachineLook { began, machine: self.cloud.get(&id).cloned() }));
+                facts.machines.insert(id.clone(), Ok(MachineLook { began, direct: false, machine: self.cloud.get(&id).cloned() }));
             }
             Question::Machine { id, .. } => {
                 let look = down.map_or_else(|| Ok(self.get(began, &id)), Err);
@@ -347,7 +353,7 @@ impl World {
     fn get(&mut self, began: Duration, id: &str) -> MachineLook {
         let lags = self.looks.lagging_gets > 0;
         self.looks.lagging_gets = self.looks.lagging_gets.saturating_sub(1);
-        MachineLook { began, machine: self.cloud.get(id).filter(|_| !lags).cloned() }
+        MachineLook { began, direct: true, machine: self.cloud.get(id).filter(|_| !lags).cloned() }
     }
 
     /// Whether the step was done.
@@ -415,6 +421,11 @@ impl World {
         }
         if self.object.spec.suspend || self.object.spec.management_policy == crate::crd::ManagementPolicy::Observe {
             assert!(!decision.step.mutates_paperspace(), "writes to Paperspace: {:?}", decision.step);
+        }
+        if let (Step::ReleaseIp { ip }, None) = (&decision.step, &self.object.metadata.deletion_timestamp) {
+            let wanted = self.object.spec.public_ip.as_ref().is_some_and(|p| p.kind == crate::crd::PublicIpKind::Static);
+            let used = self.cloud.machines.iter().any(|m| m.public_ip.as_ref() == Some(ip));
+            assert!(!(wanted && used), "{ip} is in use and wanted, and is released: {:?}", self.steps);
         }
         let on_paper = |s: &PaperspaceMachineStatus| s.account.is_some() || s.machine_id.is_some() || s.creation.is_some();
         if on_paper(&self.status()) && written {

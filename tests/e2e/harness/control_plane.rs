@@ -86,6 +86,19 @@ impl ControlPlane {
         Self { dir }
     }
 
+    /// Kills one of its servers and starts it again after that many seconds, until the cluster answers again.
+    pub(crate) fn restart(&self, server: &str, seconds: &str) {
+        let mut restart = Command::new(format!("{ROOT}/tests/control-plane/restart"));
+        let status = restart.arg(&self.dir).args([server, seconds]).stdin(Stdio::null()).stdout(Stdio::null()).status();
+        assert!(status.expect("tests/control-plane/restart").success(), "tests/control-plane/restart {server}");
+    }
+
+    /// Its servers.
+    pub(crate) fn servers(&self) -> Vec<&'static str> {
+        let all = ["etcd", "kube-apiserver", "apiextensions-apiserver", "kube-controller-manager"];
+        all.into_iter().filter(|server| self.dir.join(format!("{server}.pid")).exists()).collect()
+    }
+
     /// Stops it; at the end of the run that happens anyway.
     pub(crate) fn stop(&self) {
         let status = Command::new(format!("{ROOT}/tests/control-plane/down")).arg(&self.dir).status().expect("tests/control-plane/down");

@@ -18,6 +18,7 @@
 //!   tenth of a second of CPU a time.
 //! - `Test::sim` is [`Simulator`]: truth, machines behind the operator's back, faults, calls that were counted. A minute passes in a second.
 //! - `Test::operator` is [`Operator`]: `kill9`, `restart`, `stop`, `log`.
+//! - [`Storm`] is a user who creates, changes and deletes at random while the API misbehaves, and what must hold of all that happened.
 //! - [`Test::end`]: every machine that exists belongs to exactly one resource, none has two; [`Test::stays`] names those that are to stay.
 //! - [`ControlPlane::shared`] is one cluster for all cases, started by the first; [`ControlPlane::own`] is another, for what would disturb.
 //! - [`wait_for`] waits for a condition, [`holds_for`] watches one. Nothing here sleeps for a fixed time; "nothing happens" is waited out
@@ -28,11 +29,14 @@
 //! Environment: `E2E_CONTROL_PLANE=DIR` uses the cluster that `tests/control-plane/up DIR` has started. Logs of failed runs stay in
 //! `target/tmp/e2e-*`.
 
+mod asked;
 mod control_plane;
 mod invariant;
 mod operator;
+mod random;
 mod resources;
 mod simulator;
+mod storm;
 mod test;
 
 use std::future::Future;
@@ -41,7 +45,10 @@ use std::time::{Duration, Instant};
 
 pub(crate) use control_plane::ControlPlane;
 pub(crate) use invariant::mark;
+pub(crate) use operator::Operator;
+pub(crate) use random::Random;
 pub(crate) use resources::condition_of;
+pub(crate) use storm::Storm;
 pub(crate) use test::{Setup, Test};
 
 /// How long a case waits for anything: much longer than it takes, since cores may be few and shared.

@@ -1,6 +1,7 @@
 //! The operator as a process of its own.
 
 use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
@@ -81,6 +82,34 @@ impl Operator {
             None => Err(None),
             Some(child) => child.try_wait().expect("a child").map_or(Ok(()), |status| Err(Some(status))),
         }
+    }
+
+    /// Sends it a signal, such as `STOP` or `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.process.lock().unwrap().as_ref().expect("a running operator"), name);
+    }
+
+    /// Its memory in use, in MB.
+    pub(crate) fn megabytes(&self) -> u64 {
+        let pid = self.process.lock().unwrap().as_ref().expect("a running operator").id();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running operator");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        resident.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
+    }
+
+    /// How much it has written so far, in bytes.
+    pub(crate) fn written(&self) -> u64 {
+        fs::metadata(&self.log).map_or(0, |log| log.len())
+    }
+
+    /// What it has written after that much.
+    pub(crate) fn log_after(&self, written: u64) -> String {
+        let mut text = Vec::new();
+        if let Ok(mut log) = File::open(&self.log) {
+            log.seek(SeekFrom::Start(written)).expect("a log file");
+            log.read_to_end(&mut text).expect("a log file");
+        }
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     /// All that it has written.

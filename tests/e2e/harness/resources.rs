@@ -1,9 +1,10 @@
 //! What cases do with resources: as a user with kubectl, and reading.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use kube::CustomResourceExt as _;
-use kube::api::{Api, DynamicObject};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use paperspace_operator::crd::PaperspaceMachine;
 use serde_json::{Value, json};
 
@@ -104,12 +105,67 @@ impl Test {
 
     /// All of the namespace.
     pub(crate) fn all(&self) -> Vec<Value> {
-        match block_on(self.api().list(&kube::api::ListParams::default())) {
+        match block_on(self.api().list(&ListParams::default())) {
             Ok(all) => all.into_iter().map(|object| serde_json::to_value(object).unwrap()).collect(),
             // Without the CRD there is no such kind.
             Err(kube::Error::Api(status)) if status.is_not_found() => Vec::new(),
             Err(error) => panic!("no answer of the API server: {error}"),
         }
+    }
+
+    /// As a user who tries again until the API server answers to the point.
+    fn insist<T, F: Future<Output = kube::Result<T>>>(
+        &self,
+        what: &str,
+        ask: impl Fn(Api<DynamicObject>) -> F,
+    ) -> Result<T, Box<kube::core::Status>> {
+        let to_the_point = |status: &kube::core::Status| match status.code {
+            404 => status.details.as_ref().is_some_and(|about| !about.name.is_empty()),
+            code => matches!(code, 400 | 409 | 422),
+        };
+        // Within the call the client itself tries again, for minutes.
+        let ask = || async { tokio::time::timeout(Duration::from_secs(5), ask(self.api())).await };
+        wait_for(what, PATIENCE, || match block_on(ask()) {
+            Ok(Ok(answer)) => Some(Ok(answer)),
+            Ok(Err(kube::Error::Api(status))) if to_the_point(&status) => Some(Err(status)),
+            Ok(Err(_)) | Err(_) => None,
+        })
+    }
+
+    /// Creates a resource, unless there is one of this name.
+    pub(crate) fn user_creates(&self, manifest: &Value) {
+        let object: &DynamicObject = &serde_json::from_value(manifest.clone()).expect("an object");
+        match self.insist("an answer to a create", |api| async move { api.create(&PostParams::default(), object).await }) {
+            Err(status) if status.code != 409 => panic!("{manifest}: {status}"),
+            _ => {}
+        }
+    }
+
+    /// A merge patch.
+    pub(crate) fn user_patches(&self, name: &str, patch: &Value) {
+        let patched =
+            self.insist("an answer to a patch", |api| async move { api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await });
+        patched.unwrap_or_else(|status| panic!("{name}: {patch}: {status}"));
+    }
+
+    /// Deletes a resource, without waiting for the end.
+    pub(crate) fn user_deletes(&self, name: &str) {
+        match self.insist("an answer to a delete", |api| async move { api.delete(name, &DeleteParams::default()).await }) {
+            Err(status) if status.code != 404 => panic!("{name}: {status}"),
+            _ => {}
+        }
+    }
+
+    /// A resource as it is; none if it is gone.
+    pub(crate) fn user_reads(&self, name: &str) -> Option<Value> {
+        let found = self.insist("an answer to a get", |api| async move { api.get(name).await });
+        found.ok().map(|object| serde_json::to_value(object).unwrap())
+    }
+
+    /// All of the namespace.
+    pub(crate) fn user_lists(&self) -> Vec<Value> {
+        let all = self.insist("an answer to a list", |api| async move { api.list(&ListParams::default()).await });
+        all.expect("a list").into_iter().map(|object| serde_json::to_value(object).unwrap()).collect()
     }
 
     /// A condition of the resource as it is: status, reason and message.
@@ -179,10 +235,15 @@ impl Test {
 
     /// The same as it is now.
     pub(crate) fn events(&self, name: &str, reason: &str) -> Vec<String> {
+        self.all_events().into_iter().filter(|(about, why, _)| about == name && why == reason).map(|(_, _, note)| note).collect()
+    }
+
+    /// All events of the namespace: resource, reason and note.
+    pub(crate) fn all_events(&self) -> Vec<(String, String, String)> {
         let api: Api<k8s_openapi::api::events::v1::Event> = Api::namespaced(self.client.clone(), &self.namespace);
-        let all = block_on(api.list(&kube::api::ListParams::default())).expect("an answer of the API server");
-        let about = |e: &k8s_openapi::api::events::v1::Event| e.regarding.as_ref().and_then(|r| r.name.as_deref()) == Some(name);
-        all.into_iter().filter(|e| about(e) && e.reason.as_deref() == Some(reason)).map(|e| e.note.unwrap_or_default()).collect()
+        let all = block_on(api.list(&ListParams::default())).expect("an answer of the API server");
+        let about = |e: &k8s_openapi::api::events::v1::Event| e.regarding.as_ref().and_then(|r| r.name.clone()).unwrap_or_default();
+        all.into_iter().map(|e| (about(&e), e.reason.unwrap_or_default(), e.note.unwrap_or_default())).collect()
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ pub(crate) const TEAM: &str = "te1";
 /// A simulator that runs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Simulator {
-    process: Child,
+    process: Mutex<Child>,
     address: String,
     arguments: Vec<String>,
     log: PathBuf,
@@ -34,19 +35,20 @@ impl Simulator {
         arguments.extend_from_slice(flags);
         let (process, address) = spawn(&arguments, "127.0.0.1:0", &log);
         let http = block_on(async { reqwest::Client::builder().no_proxy().build().expect("an HTTP client") });
-        Self { process, address, arguments, log, http }
+        Self { process: Mutex::new(process), address, arguments, log, http }
     }
 
     /// Paperspace is down: nobody listens any more.
-    pub(crate) fn down(&mut self) {
-        self.process.kill().expect("kill -9");
-        self.process.wait().expect("its end");
+    pub(crate) fn down(&self) {
+        let mut process = self.process.lock().unwrap();
+        process.kill().expect("kill -9");
+        process.wait().expect("its end");
     }
 
     /// Paperspace is up again, at the same address; with `--state` it remembers.
-    pub(crate) fn up(&mut self) {
-        let listen = self.address.trim_start_matches("http://").to_owned();
-        (self.process, self.address) = spawn(&self.arguments, &listen, &self.log);
+    pub(crate) fn up(&self) {
+        let (process, _) = spawn(&self.arguments, self.address.trim_start_matches("http://"), &self.log);
+        *self.process.lock().unwrap() = process;
     }
 
     /// Where the API is: `http://127.0.0.1:PORT/v1`.
@@ -138,18 +140,27 @@ impl Simulator {
         self.send(method, &format!("{}/_sim/{path}", self.address), body)
     }
 
+    /// The same, where it may be refused or nobody listens.
+    pub(crate) fn try_call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
+        self.try_send(method, &format!("{}/_sim/{path}", self.address), body)
+    }
+
     #[track_caller]
     fn send(&self, method: &str, url: &str, body: Option<&Value>) -> Value {
+        self.try_send(method, url, body).unwrap_or_else(|error| panic!("{method} {url}: {error}"))
+    }
+
+    fn try_send(&self, method: &str, url: &str, body: Option<&Value>) -> Result<Value, String> {
         let mut request = self.http.request(method.parse().expect("a method"), url).bearer_auth(KEY);
         if let Some(body) = body {
             request = request.json(body);
         }
-        let (status, text) = block_on(async {
-            let reply = request.send().await.unwrap_or_else(|error| panic!("{method} {url}: {error}"));
-            (reply.status(), reply.text().await.expect("a body"))
+        let answer = block_on(async {
+            let reply = request.send().await?;
+            Ok::<_, reqwest::Error>((reply.status(), reply.text().await?))
         });
-        assert!(status.is_success(), "{method} {url}: {status} {text}");
-        serde_json::from_str(&text).expect("JSON")
+        let (status, text) = answer.map_err(|error| error.to_string())?;
+        if status.is_success() { Ok(serde_json::from_str(&text).expect("JSON")) } else { Err(format!("{status} {text}")) }
     }
 }
 
@@ -166,7 +177,8 @@ fn spawn(arguments: &[String], listen: &str, log: &Path) -> (Child, String) {
 
 impl Drop for Simulator {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let process = self.process.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _ = process.kill();
+        let _ = process.wait();
     }
 }

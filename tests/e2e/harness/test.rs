@@ -101,6 +101,13 @@ impl Test {
         Self { plane, namespace, sim, operator, client: plane.client(), stays: Mutex::default(), began, ended: false, _slot: slot }
     }
 
+    /// Another operator over the same namespace, not yet started; these flags come in place of the first one's.
+    pub(crate) fn another_operator(&self, name: &str, flags: &[&str]) -> Operator {
+        let mut arguments = self.operator.arguments.clone();
+        arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        Operator::new(&format!("{}-{name}", self.namespace), without_repetition(arguments), self.operator.environment.clone())
+    }
+
     /// The case has seen what it wanted: the invariant holds, and the operator ends in order.
     #[track_caller]
     pub(crate) fn end(mut self) {
