@@ -16,8 +16,9 @@
 //!
 //! Each fault happens at most as often as its world says. A tick is 15 s and a settle four of them (other figures in [`timing`]), so that
 //! the fence (5 s) is over within the tick; a create's time-out, its late effect and the lag of lists are a tick each. Acknowledgements of
-//! writes take as long as they like. `MODEL_BOUND=large` gives every world two operators, one of which may die once more: some minutes on
-//! two cores, and some gigabytes. `MODEL_STORY=1` prints how each left-out rule leads to its violation.
+//! writes take as long as they like. All worlds together have about 1.5 million states. `MODEL_BOUND=large` gives each of [`holds`] a second
+//! operator, or where there are two already one that dies: tens of times as many, for runs by hand. `MODEL_STORY=1` prints how each rule
+//! that is left out leads to its violation.
 //!
 //! # What is left out
 //!
