@@ -31,7 +31,8 @@
 //!   starts within 20 s of that read is not needed here: a deletion is never taken back, and a create has its fence.
 //! - The lists of one pass lag alike, except for pages that shift; a GET lags only for a machine that was made within the fence. A GET that
 //!   still finds what is gone, and 404s that come and go for old machines (a 200 in between starts their settle again), do not occur.
-//! - First sight is each process's own, so no clocks are compared: wall clocks that differ between operators would change nothing.
+//! - Wall clocks that differ between operators. First sight is each process's own; only how young a bound machine is, when a refusal's
+//!   back-off is over and which machines an attempt can have made is told by times that another may have written.
 #![allow(clippy::print_stdout, reason = "the tests say how much they explored")]
 
 mod ablations;
