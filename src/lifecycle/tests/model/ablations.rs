@@ -16,6 +16,12 @@
 //! | A8 a freeze between check and request | [`super::timing`] |
 //! | an operator that settled an attempt deletes during the next | `FirstSight`, `EvidenceKey` |
 //! | deletion during an attempt; with one list; after a 404 to DELETE | `Hold`, `TwoLists`, `AcceptedFirst` |
+//!
+//! Rules that are not here, because this world has not what they are for: that a 200 in between starts a vanished machine's settle again
+//! (only young machines answer 404 falsely); that a proxy's 404 is none (an error's kind, told apart by the client); that a session is read
+//! again before a finalizer goes (a key opens one team for ever); that a mutation starts within 20 s of the look at its object (a deletion
+//! is never taken back, and a create has its fence); that an attempt's age is not taken from the status (clocks do not differ); what holds a
+//! deletion by the spec or by the CRD.
 
 use super::check::{DESTROYED, GOES, LEAK, STAYS, TWICE, breaks};
 use super::rules::Without;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
@@ -107,7 +106,6 @@ impl Explored {
 
 /// Explores until all of these are violated, or everything; with none given, until anything is.
 pub(super) fn explore(bounds: Bounds, until: &[&'static str]) -> Explored {
-    let began = Instant::now();
     let until = if until.is_empty() { HasDiscoveries::AnyFailures } else { HasDiscoveries::AllOf(until.iter().copied().collect()) };
     let model = Arc::new(Lifecycle::new(bounds));
     let checker = Shared(model.clone()).checker().threads(2).finish_when(until).spawn_bfs().join();
@@ -119,13 +117,12 @@ pub(super) fn explore(bounds: Bounds, until: &[&'static str]) -> Explored {
     let without = bounds.without.map_or(String::new(), |w| format!(" without {w:?}"));
     let said: Vec<String> = violated.iter().map(|(p, path)| format!("{} after {} moves", &p[..2], path.len())).collect();
     println!(
-        "{}{faults}{without}: {} states, {} moves, depth {}, {} decisions, {memories} memories, {statuses} statuses, {:.1} s. {}",
+        "{}{faults}{without}: {} states, {} moves, depth {}, {} decisions, {memories} memories, {statuses} statuses. {}",
         bounds.name,
         checker.unique_state_count(),
         checker.state_count(),
         checker.max_depth(),
         moves.decisions(),
-        began.elapsed().as_secs_f64(),
         if violated.is_empty() { "All holds".to_owned() } else { format!("Violated: {}", said.join(", ")) },
     );
     let happened = lives.is_some() && gone.is_some() == bounds.has(Fault::Delete);

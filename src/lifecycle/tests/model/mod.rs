@@ -16,8 +16,9 @@
 //!
 //! Each fault happens at most as often as its world says. A tick is 15 s and a settle four of them (other figures in [`timing`]), so that
 //! the fence (5 s) is over within the tick; a create's time-out, its late effect and the lag of lists are a tick each. Acknowledgements of
-//! writes take as long as they like. `MODEL_BOUND=large` gives every world two operators, one of which may die once more: some minutes on
-//! two cores, and some gigabytes. `MODEL_STORY=1` prints how each left-out rule leads to its violation.
+//! writes take as long as they like. All worlds together have about 1.5 million states. `MODEL_BOUND=large` gives each of [`holds`] a second
+//! operator, or where there are two already one that dies: tens of times as many, for runs by hand. `MODEL_STORY=1` prints how each rule
+//! that is left out leads to its violation.
 //!
 //! # What is left out
 //!
@@ -30,7 +31,8 @@
 //!   starts within 20 s of that read is not needed here: a deletion is never taken back, and a create has its fence.
 //! - The lists of one pass lag alike, except for pages that shift; a GET lags only for a machine that was made within the fence. A GET that
 //!   still finds what is gone, and 404s that come and go for old machines (a 200 in between starts their settle again), do not occur.
-//! - First sight is each process's own, so no clocks are compared: wall clocks that differ between operators would change nothing.
+//! - Wall clocks that differ between operators. First sight is each process's own; only how young a bound machine is, when a refusal's
+//!   back-off is over and which machines an attempt can have made is told by times that another may have written.
 #![allow(clippy::print_stdout, reason = "the tests say how much they explored")]
 
 mod ablations;

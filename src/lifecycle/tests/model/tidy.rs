@@ -11,7 +11,7 @@ impl Moves {
         if world.object.is_none() {
             // Nobody reads it again: what was remembered of it goes.
             for operator in &mut world.operators {
-                operator.memory = self.nothing.0;
+                (operator.memory, operator.private) = (self.nothing.0, None);
                 match operator.stage {
                     Stage::Write(act) if self.bounds.lacks(Without::RemovalTest) && act.deed == Deed::RemoveFinalizer => {}
                     Stage::Write(_) | Stage::Written { .. } => operator.stage = Stage::Idle,
