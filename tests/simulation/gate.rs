@@ -111,8 +111,10 @@ impl Gate {
 
 /// The first free millisecond from this one on, taken.
 fn free(used: &mut BTreeSet<u64>, from: u64) -> u64 {
-    let own = (from..).find(|tick| !used.contains(tick)).expect("there is always one");
-    used.insert(own);
+    let mut own = from;
+    while !used.insert(own) {
+        own += 1;
+    }
     own
 }
 

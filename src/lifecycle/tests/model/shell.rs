@@ -230,8 +230,9 @@ impl Pass<'_> {
             Question::List { .. } => facts.list = Some(Ok(self.list(full))),
             Question::Machine { id, .. } => {
                 let listed = self.rows().into_iter().find(|m| m.id == id);
+                let direct = listed.is_none();
                 let machine = listed.or_else(|| self.get(&id));
-                facts.machines.insert(id, Ok(MachineLook { began: self.now().mono, machine }));
+                facts.machines.insert(id, Ok(MachineLook { began: self.now().mono, direct, machine }));
             }
             Question::Direct { id, .. } => {
                 let machine = match self.bounds.without {
@@ -239,7 +240,7 @@ impl Pass<'_> {
                     Some(Without::KnownGone) if self.memory.accepted.contains(&id) => None,
                     _ => self.get(&id),
                 };
-                facts.direct.insert(id, Ok(MachineLook { began: self.now().mono, machine }));
+                facts.direct.insert(id, Ok(MachineLook { began: self.now().mono, direct: true, machine }));
             }
             Question::CrdTerminating => facts.crd_terminating = Some(false),
             Question::Events { .. } | Question::Availability => panic!("not in this world: {question:?}"),

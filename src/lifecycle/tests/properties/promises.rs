@@ -119,9 +119,11 @@ fn answer(question: &Question, object: &PaperspaceMachine, facts: &mut Facts, no
         if d.one_in(3) { machine } else { anything::agreeing(d, object, machine) }
     };
     let look = |d: &mut Dice, id: &str, begun_after: Duration| {
-        or_error(d, |d| MachineLook {
-            began: now.mono.max(begun_after),
-            machine: if d.one_in(3) { None } else { Some(machine(d, id.to_owned())) },
+        or_error(d, |d| {
+            let machine = if d.one_in(3) { None } else { Some(machine(d, id.to_owned())) };
+            // Absence is said by a GET alone.
+            let direct = machine.is_none() || matches!(question, Question::Direct { .. }) || d.one_in(2);
+            MachineLook { began: now.mono.max(begun_after), direct, machine }
         })
     };
     match question {
