@@ -113,8 +113,9 @@ impl<'a> Pass<'a> {
     /// as deleted is as good as not found.
     pub(super) fn machine(&mut self, id: &str, begun_after: Duration) -> Flow<Option<&'a Machine>> {
         let begun_after = begun_after.max(self.memory.mutated.unwrap_or_default());
-        // A GET of this pass is younger than the list, and tells more.
-        let answer = self.o.facts.direct.get(id).or_else(|| self.o.facts.machines.get(id));
+        // A GET of this pass tells more than the list, where it is young enough.
+        let direct = self.o.facts.direct.get(id).filter(|answer| answer.as_ref().map_or(true, |look| look.began >= begun_after));
+        let answer = direct.or_else(|| self.o.facts.machines.get(id));
         let look = self.looked(id, begun_after, answer, |id| Question::Machine { id, begun_after })?;
         Ok(look.filter(|m| m.dt_deleted.is_none()))
     }
