@@ -51,8 +51,14 @@ fn a_crd_that_goes_takes_no_machine_with_it() {
 
 #[test]
 fn protection_holds_and_names_the_way_on() {
+    use crate::lifecycle::step::Requeue;
+    let mut gone = World::running(|_| ());
+    gone.looks.crd_terminating = true;
+    gone.delete();
+    assert_eq!(gone.pass().requeue, Requeue::After(secs(60)), "nothing wakes what the CRD holds");
     let mut world = World::running(|s| s.deletion_protection = true);
     world.delete();
+    assert_eq!(world.pass().requeue, Requeue::OnChange);
     world.run_for(secs(600));
     let status = world.status();
     let stalled = status.condition("Stalled").unwrap();
