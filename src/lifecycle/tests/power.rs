@@ -300,3 +300,14 @@ fn under_manual_a_machine_that_was_on_before_is_off_whatever_goes_on() {
     world.step();
     assert!(world.conditions().starts_with("Ready=True/ManualOff"), "{}", world.conditions());
 }
+
+#[test]
+fn what_is_off_and_may_not_be_started_is_left_to_the_list_and_what_moves_is_watched() {
+    for (state, soon) in [(MachineState::Off, false), (MachineState::Starting, true)] {
+        let mut world = World::running(|_| ());
+        world.edit(|s| s.suspend = true);
+        world.machine().state = state.clone();
+        let requeue = world.pass().requeue;
+        assert_eq!(requeue == crate::lifecycle::step::Requeue::After(secs(5)), soon, "{state}: {requeue:?}");
+    }
+}
