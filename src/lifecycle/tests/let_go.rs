@@ -170,6 +170,28 @@ fn an_address_that_cannot_be_released_keeps_no_machine_running() {
 }
 
 #[test]
+fn an_address_that_came_long_after_a_request_for_one_failed_is_the_users() {
+    let mut world = World::running(|_| ());
+    world.fault(StepKind::Update, Fault::Refuse(400, "no address left"));
+    world.edit(|s| s.public_ip = address(None));
+    world.run_for(secs(10));
+    assert!(world.status().applied.unwrap().static_ip_requested);
+    world.edit(|s| s.public_ip = None);
+    world.run_for(secs(60));
+    assert!(world.status().applied.unwrap().static_ip_requested, "it may still come");
+    world.sleep(secs(180));
+    world.step();
+    assert_eq!(world.status().applied, None);
+    world.cloud.addresses.insert("7.7.7.7".to_owned());
+    let machine = world.machine();
+    (machine.public_ip_type, machine.public_ip) = (crate::paperspace::types::PublicIpType::Static, Some("7.7.7.7".to_owned()));
+    world.step();
+    world.delete();
+    world.run();
+    assert_eq!((world.exists, world.cloud.addresses.len(), world.count(StepKind::ReleaseIp)), (false, 1, 0));
+}
+
+#[test]
 fn an_address_that_the_user_brought_is_not_released() {
     for asked in [None, address(None)] {
         let mut world = World::running(|s| {
