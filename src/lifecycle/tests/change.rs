@@ -421,8 +421,10 @@ fn a_static_address_that_was_taken_away_is_released_before_another_is_asked_for(
 #[test]
 fn a_startup_script_is_assigned_replaced_and_unassigned() {
     let script = |id: &str| Some(StartupScript { script_id: id.to_owned() });
-    let mut world = World::running(|s| s.startup_script = script("one"));
+    let mut world = World::new(|s| s.startup_script = script("one"));
+    world.run();
     assert_eq!(world.count(StepKind::AssignScript), 0, "it was sent with the creation");
+    world.forget_log();
     world.edit(|s| s.startup_script = script("two"));
     world.run();
     assert_eq!(world.steps, [StepKind::UnassignScript, StepKind::AssignScript]);

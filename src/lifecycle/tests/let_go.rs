@@ -160,6 +160,17 @@ fn a_retained_address_stays() {
 }
 
 #[test]
+fn what_was_to_be_retained_when_it_was_asked_for_is_retained() {
+    let mut world = World::new(|s| s.public_ip = address(Some(ReclaimPolicy::Retain)));
+    world.run_until(StepKind::Create);
+    world.edit(|s| s.public_ip = None);
+    world.run();
+    world.delete();
+    world.run();
+    assert_eq!((world.exists, world.cloud.addresses.len(), world.count(StepKind::ReleaseIp)), (false, 1, 0));
+}
+
+#[test]
 fn an_address_that_cannot_be_released_keeps_no_machine_running() {
     let mut world = World::running(|s| s.public_ip = address(None));
     world.fault(StepKind::ReleaseIp, Fault::Refuse(400, "in use"));
