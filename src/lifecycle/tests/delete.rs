@@ -323,6 +323,18 @@ fn a_machine_that_was_taken_over_is_left_alone() {
 }
 
 #[test]
+fn a_machine_that_was_listed_as_ours_and_is_not_any_more_is_left_alone() {
+    let mut world = World::running(|_| ());
+    let id = world.id();
+    // It had the mark when a list showed it, and was not found then.
+    world.cloud.machines.push(machine("aaa", "somebody-aaaaaaaaaaaa"));
+    world.memory.missing.insert("aaa".to_owned(), world.now);
+    world.facts.crd_terminating = Some(false);
+    world.delete();
+    assert_eq!(world.pass().step, crate::lifecycle::step::Step::Delete { id });
+}
+
+#[test]
 fn a_machine_whose_mark_was_lost_is_destroyed_all_the_same() {
     let mut world = World::running(|_| ());
     world.machine().name = "renamed".to_owned();
