@@ -52,7 +52,7 @@ lint: ## formatting, clippy and documentation, with warnings denied; shellcheck 
 mutants: ## break lifecycle/ in every small way, one at a time: which tests notice (hours; target/mutants.out says what was missed)
 	@tests/need cc=gcc
 	@cargo mutants --version >/dev/null 2>&1 || cargo install cargo-mutants --locked
-	PROPTEST_CASES=$${PROPTEST_CASES:-100} cargo mutants $(MUTANTS)
+	PROPTEST_CASES=$${PROPTEST_CASES:-100} PROPTEST_MAX_SHRINK_ITERS=0 cargo mutants $(MUTANTS)
 
 mutants-controller: ## the same for a hundred places of controller/ at most, evenly spread
 	@tests/need cc=gcc

@@ -21,7 +21,7 @@ pub(crate) fn check<T: Debug>(cases: u32, make: impl Fn(&mut Dice) -> T, promise
         cases,
         rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
-        max_shrink_iters: 4000,
+        max_shrink_iters: asked.max_shrink_iters.min(4000),
         max_shrink_time: 15_000,
         ..asked
     };

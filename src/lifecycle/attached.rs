@@ -46,9 +46,15 @@ pub(super) fn addresses(p: &mut Pass, machine: &Machine) -> Flow<()> {
         p.applied().retain_ip = ip.reclaim_policy == Some(ReclaimPolicy::Retain);
         return Ok(());
     }
+    // A request for an address that came to nothing: one that comes when nothing of ours can be on its way is somebody else's.
+    let settled = p.memory.mutated.unwrap_or_default() + p.o.settings.settle <= p.o.now.mono;
+    if settled && machine.public_ip_type != PublicIpType::Static && p.applied().allocated_ip.is_none() {
+        p.applied().static_ip_requested = false;
+    }
     let left_static = spec.public_ip.is_some() && machine.public_ip_type != PublicIpType::Static;
     if left_static { release_address(p) } else { Ok(()) }
 }
+
 /// Gives the address back that the operator allocated and that is no longer needed, or leaves it with the team, as `reclaimPolicy` says.
 pub(super) fn release_address(p: &mut Pass) -> Flow<()> {
     let Some(ip) = p.applied().allocated_ip.clone() else { return Ok(()) };

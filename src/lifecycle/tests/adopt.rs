@@ -157,6 +157,7 @@ fn suspend_claims_nothing_and_polls_nothing() {
     world.run();
     assert_eq!(world.steps, []);
     assert!(world.now < secs(110), "quiet at once");
+    assert!(world.conditions().starts_with("Ready=True/Running"), "and seen: {}", world.conditions());
     world.edit(|s| s.suspend = false);
     world.run();
     assert_eq!(world.said("Adopted"), 1);

@@ -48,6 +48,23 @@ fn drift_is_told_mended_and_told_again() {
 }
 
 #[test]
+fn what_drifts_later_is_told_alone() {
+    let mut world = World::running(|s| s.auto_snapshot = snapshots(2));
+    world.fault(StepKind::Update, Fault::Refuse(400, "no"));
+    world.machine().name = "renamed".to_owned();
+    world.step();
+    world.machine().auto_snapshot_enabled = false;
+    world.step();
+    let told: Vec<&str> = world.said.iter().filter(|e| e.reason == "DriftDetected").map(|e| e.note.as_str()).collect();
+    assert!(told.len() == 1 && told[0].contains("machineName"), "{told:?}");
+    world.edit_status(|s| s.conditions.iter_mut().filter(|c| c.type_ == "Synced").for_each(|c| c.reason = "Drifted".to_owned()));
+    world.edit_status(|s| s.drift.retain(|d| d.field == "machineName"));
+    world.step();
+    let told = &world.said.iter().rfind(|e| e.reason == "DriftDetected").unwrap().note;
+    assert!(told.contains("autoSnapshot") && !told.contains("machineName"), "{told}");
+}
+
+#[test]
 fn a_lost_mark_is_drift() {
     let mut world = World::running(|_| ());
     world.machine().name = "renamed".to_owned();
@@ -289,6 +306,18 @@ fn a_refused_resize_brings_the_machine_back_and_does_not_stop_it_again() {
 }
 
 #[test]
+fn another_size_is_tried_though_one_was_refused() {
+    let mut world = World::running(|s| s.resize_policy = ResizePolicy::StopAndStart);
+    world.fault(StepKind::Resize, Fault::Refuse(400, "not in this group"));
+    world.edit(|s| s.machine_type = "C5".to_owned());
+    world.run_until(StepKind::Resize);
+    world.edit(|s| s.machine_type = "A5000".to_owned());
+    world.run();
+    assert_eq!(world.status().resize_refused, None);
+    assert_eq!(world.machine().machine_type, "A5000");
+}
+
+#[test]
 fn a_resize_that_is_taken_back_starts_the_machine_again() {
     let mut world = World::running(|s| (s.resize_policy, s.power_state) = (ResizePolicy::StopAndStart, PowerState::Manual));
     world.edit(|s| s.machine_type = "A5000".to_owned());
@@ -414,8 +443,10 @@ fn a_static_address_that_was_taken_away_is_released_before_another_is_asked_for(
 #[test]
 fn a_startup_script_is_assigned_replaced_and_unassigned() {
     let script = |id: &str| Some(StartupScript { script_id: id.to_owned() });
-    let mut world = World::running(|s| s.startup_script = script("one"));
+    let mut world = World::new(|s| s.startup_script = script("one"));
+    world.run();
     assert_eq!(world.count(StepKind::AssignScript), 0, "it was sent with the creation");
+    world.forget_log();
     world.edit(|s| s.startup_script = script("two"));
     world.run();
     assert_eq!(world.steps, [StepKind::UnassignScript, StepKind::AssignScript]);
@@ -451,6 +482,7 @@ fn an_observed_machine_is_not_compared() {
     world.run();
     assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Observed");
     assert!(world.status().drift.is_empty());
+    assert_eq!(world.steps, [StepKind::RemoveFinalizer], "what is observed goes without asking");
 }
 
 #[test]

@@ -213,10 +213,12 @@ fn the_list_before_an_attempt_is_begun_after_the_last_one_was_seen_closed() {
     let mut world = World::new(|_| ());
     world.fault(StepKind::Create, Fault::Refuse(429, "slow down"));
     world.run_until(StepKind::Create);
+    let sent = world.now;
     world.step();
     world.asked.clear();
     world.run_until(StepKind::WriteAhead);
     let closed = world.memory.attempt.as_ref().unwrap().since;
+    assert!(closed > sent, "seen open before, and closed only since");
     assert!(world.now - closed < secs(5), "the fresh list would be older");
     let asked = world.asked.iter().find_map(|q| if let Question::List { begun_after } = q { Some(*begun_after) } else { None });
     assert_eq!(asked, Some(closed + std::time::Duration::from_nanos(1)));
@@ -423,7 +425,19 @@ fn suspend_keeps_a_machine_from_being_created_and_an_attempt_from_being_sent() {
     let mut world = World::new(|s| s.suspend = true);
     world.run();
     assert_eq!(world.conditions(), "Ready=False/NotCreated Synced=False/NotCreated Suspended=True/Suspended");
-    assert_eq!(world.steps, []);
+    assert_eq!((world.steps.as_slice(), world.status().creation), (&[][..], None));
+    for made in [false, true] {
+        let mut world = if made { World::running(|_| ()) } else { World::new(|_| ()) };
+        if !made {
+            world.run_until(StepKind::WriteAhead);
+        }
+        world.object.metadata.finalizers = None;
+        world.edit(|s| s.suspend = true);
+        world.run_for(secs(400));
+        let outcome = if made { CreationOutcome::Bound } else { CreationOutcome::Expired };
+        assert_eq!(world.status().creation.unwrap().outcome, outcome, "what was begun is found out");
+        assert_eq!(world.conditions().starts_with("Ready=True/Running"), made, "{}", world.conditions());
+    }
     let mut world = World::new(|_| ());
     world.run_until(StepKind::WriteAhead);
     world.edit(|s| s.suspend = true);
@@ -442,6 +456,7 @@ fn observe_does_not_send_what_was_written_ahead() {
     world.run();
     assert_eq!((world.count(StepKind::Create), world.count(StepKind::RemoveFinalizer)), (0, 1));
     assert!(world.conditions().contains("MachineMissing"), "{}", world.conditions());
+    assert!(world.now > secs(280), "the finalizer stays until the attempt is settled");
 }
 
 #[test]

@@ -51,8 +51,14 @@ fn a_crd_that_goes_takes_no_machine_with_it() {
 
 #[test]
 fn protection_holds_and_names_the_way_on() {
+    use crate::lifecycle::step::Requeue;
+    let mut gone = World::running(|_| ());
+    gone.looks.crd_terminating = true;
+    gone.delete();
+    assert_eq!(gone.pass().requeue, Requeue::After(secs(60)), "nothing wakes what the CRD holds");
     let mut world = World::running(|s| s.deletion_protection = true);
     world.delete();
+    assert_eq!(world.pass().requeue, Requeue::OnChange);
     world.run_for(secs(600));
     let status = world.status();
     let stalled = status.condition("Stalled").unwrap();
@@ -329,6 +335,18 @@ fn a_machine_that_was_taken_over_is_left_alone() {
     world.delete();
     world.run();
     assert_eq!((world.exists, world.cloud.addresses.len()), (false, 1), "nor is its address taken from it");
+}
+
+#[test]
+fn a_machine_that_was_listed_as_ours_and_is_not_any_more_is_left_alone() {
+    let mut world = World::running(|_| ());
+    let id = world.id();
+    // It had the mark when a list showed it, and was not found then.
+    world.cloud.machines.push(machine("aaa", "somebody-aaaaaaaaaaaa"));
+    world.memory.missing.insert("aaa".to_owned(), world.now);
+    world.facts.crd_terminating = Some(false);
+    world.delete();
+    assert_eq!(world.pass().step, crate::lifecycle::step::Step::Delete { id });
 }
 
 #[test]

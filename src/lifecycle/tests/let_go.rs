@@ -160,6 +160,17 @@ fn a_retained_address_stays() {
 }
 
 #[test]
+fn what_was_to_be_retained_when_it_was_asked_for_is_retained() {
+    let mut world = World::new(|s| s.public_ip = address(Some(ReclaimPolicy::Retain)));
+    world.run_until(StepKind::Create);
+    world.edit(|s| s.public_ip = None);
+    world.run();
+    world.delete();
+    world.run();
+    assert_eq!((world.exists, world.cloud.addresses.len(), world.count(StepKind::ReleaseIp)), (false, 1, 0));
+}
+
+#[test]
 fn an_address_that_cannot_be_released_keeps_no_machine_running() {
     let mut world = World::running(|s| s.public_ip = address(None));
     world.fault(StepKind::ReleaseIp, Fault::Refuse(400, "in use"));
@@ -167,6 +178,28 @@ fn an_address_that_cannot_be_released_keeps_no_machine_running() {
     world.run();
     assert!(!world.exists && world.cloud.machines.is_empty());
     assert_eq!(world.said("AddressNotReleased"), 1);
+}
+
+#[test]
+fn an_address_that_came_long_after_a_request_for_one_failed_is_the_users() {
+    let mut world = World::running(|_| ());
+    world.fault(StepKind::Update, Fault::Refuse(400, "no address left"));
+    world.edit(|s| s.public_ip = address(None));
+    world.run_for(secs(10));
+    assert!(world.status().applied.unwrap().static_ip_requested);
+    world.edit(|s| s.public_ip = None);
+    world.run_for(secs(60));
+    assert!(world.status().applied.unwrap().static_ip_requested, "it may still come");
+    world.sleep(secs(180));
+    world.step();
+    assert_eq!(world.status().applied, None);
+    world.cloud.addresses.insert("7.7.7.7".to_owned());
+    let machine = world.machine();
+    (machine.public_ip_type, machine.public_ip) = (crate::paperspace::types::PublicIpType::Static, Some("7.7.7.7".to_owned()));
+    world.step();
+    world.delete();
+    world.run();
+    assert_eq!((world.exists, world.cloud.addresses.len(), world.count(StepKind::ReleaseIp)), (false, 1, 0));
 }
 
 #[test]

@@ -78,6 +78,13 @@ fn each_field_says_how_it_can_be_mended() {
     );
     assert_eq!(shown(|s| s.auto_snapshot = snapshot(3), |_| ()), "autoSnapshot: off -> weekly, keep 3 (InPlace)");
     assert_eq!(shown(|s| s.restore_point = restore(Some("sn1")), |_| ()), "restorePoint: off -> shutdown, snapshot sn1 (InPlace)");
+    assert_eq!(shown(|s| s.restore_point = restore(None), |_| ()), "restorePoint: off -> shutdown (InPlace)");
+    let other = |m: &mut Machine| (m.restore_point_enabled, m.restore_point_snapshot_id) = (true, Some("sn2".to_owned()));
+    assert_eq!(
+        shown(|s| s.restore_point = restore(Some("sn1")), other),
+        "restorePoint: shutdown, snapshot sn2 -> shutdown, snapshot sn1 (InPlace)"
+    );
+    assert_eq!(differences(|s| s.restore_point = restore(Some("sn2")), other), []);
 }
 
 #[test]

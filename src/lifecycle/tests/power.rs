@@ -280,13 +280,17 @@ fn what_worked_is_not_held_against_the_next_start_or_stop() {
     let table = [(PowerState::Running, MachineState::Off, StepKind::Start), (PowerState::Stopped, MachineState::Ready, StepKind::Stop)];
     for (wanted, found, step) in table {
         let mut world = World::running(|s| s.power_state = wanted);
+        let asked_for = world.machine().state.clone();
         for _ in 0..3 {
-            world.sleep(secs(2));
             world.machine().state = found.clone();
             let began = world.now;
             world.run_until(step);
             assert!(world.now - began < secs(2), "{step:?} after {:?}", world.now - began);
-            world.run();
+            // It is done at once, and seen.
+            world.cloud.keep_showing();
+            world.cloud.events.clear();
+            world.machine().state = asked_for.clone();
+            world.step();
         }
     }
 }
@@ -299,4 +303,15 @@ fn under_manual_a_machine_that_was_on_before_is_off_whatever_goes_on() {
     world.machine().state = MachineState::Off;
     world.step();
     assert!(world.conditions().starts_with("Ready=True/ManualOff"), "{}", world.conditions());
+}
+
+#[test]
+fn what_is_off_and_may_not_be_started_is_left_to_the_list_and_what_moves_is_watched() {
+    for (state, soon) in [(MachineState::Off, false), (MachineState::Starting, true)] {
+        let mut world = World::running(|_| ());
+        world.edit(|s| s.suspend = true);
+        world.machine().state = state.clone();
+        let requeue = world.pass().requeue;
+        assert_eq!(requeue == crate::lifecycle::step::Requeue::After(secs(5)), soon, "{state}: {requeue:?}");
+    }
 }

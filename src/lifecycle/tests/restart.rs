@@ -129,3 +129,78 @@ fn a_resize_waits_until_the_restart_is_resolved() {
         assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
     }
 }
+
+#[test]
+fn it_is_sent_at_once_or_not_at_all() {
+    let mut world = asked(|_| ());
+    let began = world.now;
+    world.run_until(StepKind::Restart);
+    assert!(world.now - began < secs(2));
+    let mut world = asked(|_| ());
+    world.slow_write = secs(11);
+    world.run();
+    assert_eq!((world.count(StepKind::Restart), state(&world)), (0, OperationState::Uncertain), "the fence was closed");
+    let mut world = asked(|_| ());
+    world.run_until(StepKind::WriteAhead);
+    for (early, step) in [(0, StepKind::Nothing), (1, StepKind::Restart)] {
+        // Two questions are asked before, which takes 40 ms.
+        let decided = world.now + std::time::Duration::from_millis(40);
+        let sent = decided - world.settings.fence() + std::time::Duration::from_nanos(early);
+        let wall = super::cloud::wall(sent);
+        world.memory.write_ahead.as_mut().unwrap().sent = crate::lifecycle::observe::Moment { wall, mono: sent };
+        assert_eq!(world.decide().step.kind(), step, "{early} ns before the end");
+    }
+}
+
+#[test]
+fn it_waits_until_the_machine_is_on() {
+    for found in [MachineState::Off, MachineState::Starting] {
+        let mut world = asked(|_| ());
+        world.machine().state = found.clone();
+        world.step();
+        assert_eq!(world.count(StepKind::WriteAhead), 0, "{found}");
+        world.machine().state = MachineState::Ready;
+        world.run();
+        assert_eq!(world.count(StepKind::Restart), 1, "{found}");
+    }
+}
+
+#[test]
+fn it_waits_until_a_resize_is_done() {
+    let mut world = World::running(|s| s.resize_policy = ResizePolicy::StopAndStart);
+    world.edit(|s| s.machine_type = "A5000".to_owned());
+    world.fault(StepKind::Stop, Fault::Ignore);
+    world.run_until(StepKind::Stop);
+    world.annotate(RESTART_REQUESTED, "one");
+    world.run_for(secs(9));
+    assert_eq!((world.machine().state.clone(), world.count(StepKind::WriteAhead)), (MachineState::Ready, 0));
+    world.run();
+    assert_eq!((world.count(StepKind::Resize), world.count(StepKind::Restart)), (1, 1));
+}
+
+#[test]
+fn only_what_is_restarting_is_said_to_be() {
+    for (fault, ready) in [(None, "Ready=False/Restarting"), (Some(Fault::Refuse(400, "no")), "Ready=True/Running")] {
+        let mut world = asked(|_| ());
+        if let Some(fault) = fault {
+            world.fault(StepKind::Restart, fault);
+        }
+        world.run_until(StepKind::Restart);
+        world.step();
+        assert!(world.conditions().starts_with(ready), "{}", world.conditions());
+    }
+}
+
+#[test]
+fn a_machine_that_is_on_is_restarted_and_one_that_is_off_is_started() {
+    let sent = |state: MachineState| {
+        let mut world = World::running(|s| s.power_state = PowerState::Manual);
+        world.machine().state = state;
+        world.step();
+        world.annotate(RESTART_REQUESTED, "one");
+        world.run_until(StepKind::WriteAhead);
+        world.decide().step
+    };
+    assert!(matches!(sent(MachineState::Ready), crate::lifecycle::step::Step::Restart { off: false, .. }));
+    assert!(matches!(sent(MachineState::Off), crate::lifecycle::step::Step::Restart { off: true, .. }));
+}

@@ -79,14 +79,17 @@ fn a_200_in_between_starts_again() {
 
 #[test]
 fn while_a_list_shows_it_it_is_not_gone() {
-    let mut world = World::running(|_| ());
-    world.looks.ghosts = world.cloud.machines.clone();
-    vanish(&mut world);
-    world.run_for(secs(600));
-    assert_eq!(world.count(StepKind::WriteAhead), 0);
-    world.looks.ghosts.clear();
-    world.run();
-    assert_eq!(world.cloud.machines.len(), 1);
+    for name in [NAME, "renamed"] {
+        let mut world = World::running(|_| ());
+        world.machine().name = name.to_owned();
+        world.looks.ghosts = world.cloud.machines.clone();
+        vanish(&mut world);
+        world.run_for(secs(600));
+        assert_eq!((world.count(StepKind::WriteAhead), world.said("MachineVanished"), world.status().machine_id.is_some()), (0, 0, true));
+        world.looks.ghosts.clear();
+        world.run();
+        assert_eq!(world.cloud.machines.len(), 1);
+    }
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub(super) struct World {
     pub(super) said: Vec<Event>,
     pub(super) asked: Vec<Question>,
     pub(super) status_writes: u32,
+    /// Answers that are there before the first question.
+    pub(super) facts: Facts,
     /// The write-ahead's acknowledgement takes this long.
     pub(super) slow_write: Duration,
     /// The next status write meets somebody else's.
@@ -111,6 +113,7 @@ impl World {
             said: vec![],
             asked: vec![],
             status_writes: 0,
+            facts: Facts::default(),
             slow_write: Duration::ZERO,
             conflicts: 0,
             version: 1,
@@ -272,7 +275,7 @@ impl World {
     /// Decides, without doing anything.
     pub(super) fn decide(&mut self) -> Decision {
         let began = self.moment();
-        let mut facts = Facts::default();
+        let mut facts = self.facts.clone();
         self.nonce += 1;
         let nonce = format!("n{}", self.nonce);
         for _ in 0..32 {

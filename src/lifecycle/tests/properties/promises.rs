@@ -55,6 +55,7 @@ fn case(d: &mut Dice) -> Case {
     // Answers that are there already may be older than what is needed.
     if d.one_in(3) {
         for question in [
+            Question::CrdTerminating,
             Question::List { begun_after: Duration::ZERO },
             Question::Machine { id: anything::id(d), begun_after: Duration::ZERO },
             Question::Direct { id: anything::id(d), begun_after: Duration::ZERO },
