@@ -103,8 +103,10 @@ impl Keys {
         let now = (self.now)();
         if let Some((opened, at)) = known.as_ref().filter(|_| !reread) {
             let admin = matches!(opened.access, Access::Open { admin: true, .. });
-            let good = admin && opened.account.as_ref().is_some_and(|a| a.trusts(&opened.client));
-            if good || now.saturating_sub(*at) < BAD_NEWS_LASTS {
+            let trusted = opened.account.as_ref().is_some_and(|a| a.trusts(&opened.client));
+            // Good news end with the first refusal: without a key that is trusted the account is not polled.
+            let holds = if admin { trusted } else { now.saturating_sub(*at) < BAD_NEWS_LASTS };
+            if holds {
                 return Ok(opened.clone());
             }
         }

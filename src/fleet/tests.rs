@@ -300,6 +300,20 @@ async fn a_key_that_stops_being_accepted_is_noticed_and_everyone_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_that_was_refused_once_is_polled_with_again_as_soon_as_its_session_says_so() {
+    let fleet = Fleet::new(&["k1=te1"]);
+    let (account, client) = fleet.account().await;
+    watch(&account, "000000000001", None);
+    // Somebody's call was refused, so soon after the session was read that bad news would not be asked about again.
+    account.drop_client(&client);
+    assert!(matches!(fleet.open("k1").await.access, Access::Open { .. }));
+    assert!(account.trusts(&client));
+    assert_eq!(fleet.world.calls("GET /auth/session"), 2);
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(fleet.world.calls("GET /machines"), 1, "the account is polled");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_outage_is_told_once_after_ten_minutes_and_its_end_once() {
     let fleet = Fleet::new(&["k1=te1"]);
     let (account, _) = fleet.account().await;

@@ -16,6 +16,9 @@ use super::pass::{End, Flow, Pass};
 /// How long a missing key is something that passes, and how often a key that cannot be used is tried again.
 const PATIENCE: Duration = Duration::from_mins(5);
 
+/// How soon a key that was not accepted is tried again: one bad answer may be the API's own trouble, and nothing tells of its end.
+const REJECTED: Duration = Duration::from_mins(1);
+
 /// Why a key cannot be used.
 pub(super) enum Unusable {
     /// It may not be, or it is not there.
@@ -48,6 +51,7 @@ impl Pass<'_> {
                     None => self.wait(because.stuck(), Some(PATIENCE)),
                 }
             }
+            Unusable::Because(because) if because.reason == Reason::CredentialsRejected => self.wait(because, Some(REJECTED)),
             // A session may change without anything that is watched (a user is made an admin): ask again, slowly.
             Unusable::Because(because) => self.wait(because, Some(PATIENCE)),
         }

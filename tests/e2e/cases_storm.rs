@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::harness::{Operator, Random, Setup, Storm, Test, fixed};
 
-/// Long enough that fence (1 s), time-out of a create (2 s), [`LATE`] and a busy machine leave a rest.
+/// Long enough that fence (1 s), time-out of a create (2 s), its late effect (2 s after that), the lag of lists (2 s) and a busy machine
+/// leave a rest.
 const STORM: Setup = Setup { settle: "12s", ..Setup::USUAL };
 
-/// How much later than asked for, in milliseconds, anything on Paperspace happens or shows: together with fence and time-out well below the
-/// settling time, as it must.
-const LATE: u64 = 2500;
+/// How late anything on Paperspace happens or shows, in milliseconds; a create up to twice as late.
+const LATE: u64 = 2000;
 
 /// Steps after which something happens to the operator.
 const STEPS: [&str; 10] =
@@ -39,7 +39,7 @@ fn a_moment(random: &mut Random, operator: &Operator) {
 fn kill(storm: &Storm, random: &mut Random, operator: &Operator, times: u64) {
     for n in 0..times {
         if n % 4 == 0 {
-            storm.weather(random, LATE);
+            storm.weather(random);
         }
         if n % 8 == 0 {
             storm.check_history();
@@ -72,7 +72,7 @@ fn calms_down(t: &Test, storm: &Storm) {
 fn a_storm_of_kills_loses_doubles_and_destroys_nothing() {
     let mut random = Random::of("storm-kills", 1);
     let t = Test::with("storm-kills", Setup { stopped: true, ..STORM });
-    let storm = Storm::new(&t, 100, true);
+    let storm = Storm::new(&t, 100, true, LATE);
     meanwhile(&storm, &mut random, 450, 100, |random| kill(&storm, random, &t.operator, 50));
     t.sim.clear_faults();
     t.operator.start();
@@ -86,10 +86,10 @@ fn a_paperspace_that_is_killed_and_comes_back_finds_its_machines_owned_once() {
     let dir = tempfile::tempdir().unwrap();
     let flags = &*Vec::leak(vec!["--state", fixed(dir.path().join("state.json").display().to_string())]);
     let t = Test::with("storm-paperspace", Setup { simulator_flags: flags, ..STORM });
-    let storm = Storm::new(&t, 25, false);
+    let storm = Storm::new(&t, 25, false, LATE);
     meanwhile(&storm, &mut random, 120, 150, |random| {
         for _ in 0..15 {
-            storm.weather(random, LATE);
+            storm.weather(random);
             a_moment(random, &t.operator);
             t.sim.down();
             std::thread::sleep(Duration::from_millis(random.below(800)));
@@ -108,10 +108,10 @@ fn two_operators_over_one_namespace_double_nothing_and_come_to_rest() {
     let slow = ["--transition-interval", "1s", "--poll-interval", "3s", "--concurrency", "2", "--api-rate", "20", "--api-burst", "5"];
     let other = t.another_operator("other", &slow);
     other.start();
-    let (storm, began, edits) = (Storm::new(&t, 30, true), Instant::now(), 150);
+    let (storm, began, edits) = (Storm::new(&t, 30, true, LATE), Instant::now(), 150);
     meanwhile(&storm, &mut random, edits, 150, |random| {
         for _ in 0..8 {
-            storm.weather(random, LATE);
+            storm.weather(random);
             a_moment(random, &t.operator);
             a_moment(random, &other);
         }

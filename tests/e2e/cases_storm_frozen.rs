@@ -10,7 +10,7 @@ use super::harness::{Operator, Random, Setup, Storm, Test};
 const FREEZES: [(&str, u64); 3] = [("create", 2), ("write-ahead", 8), ("delete", 21)];
 
 /// Later than asked for, in milliseconds; together with fence and time-out (one second) below the settling time.
-const LATE: u64 = 1500;
+const LATE: u64 = 2000;
 
 fn misbehave(t: &Test) {
     t.sim.clear_faults();
@@ -51,7 +51,7 @@ fn freeze(t: &Test, storm: &Storm, random: &mut Random, step: &str) {
 fn frozen(name: &str, seed: u64, other: Option<&dyn Fn(&Test) -> Operator>) {
     let mut random = Random::of(name, seed);
     let t = Test::with(name, Setup::SETTLING);
-    let storm = Storm::new(&t, 20, false);
+    let storm = Storm::new(&t, 20, false, LATE);
     storm.user(&mut random, 12, 10);
     storm.calm();
     for (step, seconds) in FREEZES {

@@ -11,12 +11,12 @@ fn a_storm_over_etcd_and_the_api_servers_loses_and_doubles_nothing() {
     let mut random = Random::of("storm-servers", 6);
     let plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::own("storm-servers")));
     let t = Test::with("storm-servers", Setup { plane: Some(plane), settle: "12s", ..Setup::USUAL });
-    let storm = Storm::new(&t, 25, true);
+    let storm = Storm::new(&t, 25, true, 2000);
     let mut user = random.fork();
     std::thread::scope(|scope| {
         scope.spawn(|| storm.user(&mut user, 120, 200));
         for server in plane.servers() {
-            storm.weather(&mut random, 2000);
+            storm.weather(&mut random);
             plane.restart(server, &random.below(3).to_string());
         }
     });
@@ -57,7 +57,8 @@ fn disaster(t: &Test, storm: &Storm, random: &mut Random, other: &Operator) {
         }
         _ => t.plane.restart(random.pick::<&str>(&t.plane.servers()), &random.below(5).to_string()),
     }
-    storm.weather(random, 2000);
+    // Fence 2 s, time-out 4 s, effect 4 s after that, lag 4 s, freeze 5 s: less than the settling time of 24 s.
+    storm.weather(random);
 }
 
 /// `make storm`: everything at once, for as many rounds as `E2E_ROUNDS` says.
@@ -71,7 +72,7 @@ fn a_long_storm_of_everything_loses_doubles_leaks_and_destroys_nothing() {
     let flags = &*Vec::leak(vec!["--state", fixed(dir.path().join("state.json").display().to_string())]);
     let t = Test::with("long-storm", Setup { plane: Some(plane), settle: "24s", simulator_flags: flags, ..Setup::USUAL });
     let other = t.another_operator("other", &["--transition-interval", "1s", "--concurrency", "2"]);
-    let storm = Storm::new(&t, 200, false);
+    let storm = Storm::new(&t, 200, false, 4000);
     for round in 1..=rounds {
         let mut user = random.fork();
         std::thread::scope(|scope| {

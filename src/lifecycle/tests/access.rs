@@ -3,7 +3,7 @@
 use super::world::{World, api_down, open, secs, unauthorized};
 use crate::crd::CredentialsRef;
 use crate::lifecycle::observe::{Access, KeySource};
-use crate::lifecycle::step::StepKind;
+use crate::lifecycle::step::{Requeue, StepKind};
 
 fn with(access: Access) -> World {
     let mut world = World::running(|_| ());
@@ -31,6 +31,13 @@ fn with_a_key_that_cannot_be_used_nothing_is_done() {
         world.run_for(secs(200));
         assert_eq!((world.steps.len(), world.said.len()), (0, 1), "{condition}: told once");
     }
+}
+
+#[test]
+fn a_key_that_was_not_accepted_is_tried_again_within_a_minute_for_nothing_tells_that_it_is() {
+    let mut world = with(Access::Rejected);
+    let requeue = world.pass().requeue;
+    assert!(matches!(requeue, Requeue::After(after) if after <= secs(60)), "{requeue:?}");
 }
 
 #[test]

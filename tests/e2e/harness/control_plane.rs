@@ -65,7 +65,6 @@ impl ControlPlane {
     }
 
     /// Another one, with `deploy/` in it, for a case that would disturb others.
-    #[allow(dead_code, reason = "for cases to come")]
     pub(crate) fn own(name: &str) -> Self {
         let plane = Self::start(name, &[]);
         plane.install();

@@ -26,7 +26,7 @@
 //!
 //! With `-- --nocapture` each case says how long it took. As many run at once as `.cargo/config.toml` says, since they mostly wait.
 //!
-//! Environment: `E2E_CONTROL_PLANE=DIR` uses the cluster that `tests/control-plane/up DIR` has started. Logs of failed runs stay in
+//! Environment: `E2E_CONTROL_PLANE=DIR` uses the cluster that `tests/control-plane/up DIR` has started; `E2E_SEED=n` repeats a storm. Logs of failed runs stay in
 //! `target/tmp/e2e-*`.
 
 mod asked;

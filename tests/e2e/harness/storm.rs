@@ -37,18 +37,21 @@ struct Entry {
 /// A user's doings, and what they entitle to.
 pub(crate) struct Storm<'t> {
     t: &'t Test,
-    /// As many names as are ever used.
+    /// As many resources as are made, those apart that are deleted at once or made again.
     most: usize,
     /// Whether machines are also changed and destroyed behind everybody's back.
     console: bool,
+    /// How late anything on Paperspace happens or shows, in milliseconds, a create apart: up to twice that, which must be longer than the
+    /// operator waits for the reply.
+    late: u64,
     book: Mutex<Vec<Entry>>,
     /// Machines that were destroyed on the console.
     destroyed: Mutex<BTreeSet<String>>,
 }
 
 impl<'t> Storm<'t> {
-    pub(crate) fn new(t: &'t Test, most: usize, console: bool) -> Self {
-        Self { t, most, console, book: Mutex::default(), destroyed: Mutex::default() }
+    pub(crate) fn new(t: &'t Test, most: usize, console: bool, late: u64) -> Self {
+        Self { t, most, console, late, book: Mutex::default(), destroyed: Mutex::default() }
     }
 
     /// A user who makes so many edits, with pauses of up to so many milliseconds.
@@ -68,7 +71,7 @@ impl<'t> Storm<'t> {
     pub(crate) fn edit(&self, random: &mut Random) {
         let (living, ever): (Vec<usize>, usize) = {
             let book = self.book.lock().unwrap();
-            let names: BTreeSet<&str> = book.iter().map(|e| e.name.as_str()).collect();
+            let names: BTreeSet<&str> = book.iter().map(|e| e.name.as_str()).filter(|name| !name.starts_with("brief")).collect();
             ((0..book.len()).filter(|n| book[*n].deleted.is_none()).collect(), names.len())
         };
         let another = ever < self.most && random.chance(50);
@@ -76,13 +79,14 @@ impl<'t> Storm<'t> {
             return self.create(random, &format!("m{}", ever.min(self.most - 1)));
         }
         let at = *random.pick(&living);
-        match random.below(16) {
-            0 | 1 if living.len() * 2 > ever => self.delete(at),
+        match random.below(20) {
+            0 if living.len() * 2 > ever => self.delete(at),
             // A name that was used before, perhaps while the one before is on its way out.
-            2 => {
+            1 => {
                 let name = format!("m{}", random.below(ever as u64));
                 self.create(random, &name);
             }
+            2 => self.change_ones_mind(random),
             3 if self.console => self.on_the_console(random, at),
             _ => self.change(random, at),
         }
@@ -115,6 +119,24 @@ impl<'t> Storm<'t> {
             book[at].name.clone()
         };
         self.t.user_deletes(&name);
+    }
+
+    /// A resource that is deleted again when its machine may just have been asked for, and comes late.
+    fn change_ones_mind(&self, random: &mut Random) {
+        let last = self.book.lock().unwrap().len();
+        let name = format!("brief{last}");
+        let late = json!({"kind": "delay", "method": "POST", "route": "/machines", "count": 1, "delayMs": 2 * self.late});
+        let _ = self.t.sim.try_call("POST", "faults", Some(&late));
+        self.create(random, &name);
+        for _ in 0..20 {
+            let open = |object: &Value| object["status"]["creation"]["outcome"] == "Open";
+            if self.t.user_reads(&name).is_some_and(|object| open(&object)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        std::thread::sleep(Duration::from_millis(random.below(500)));
+        self.delete(last);
     }
 
     /// Deletes all that is left.
@@ -170,8 +192,9 @@ impl<'t> Storm<'t> {
         }
     }
 
-    /// Other faults than before. None makes an effect or a list later than `late` milliseconds.
-    pub(crate) fn weather(&self, random: &mut Random, late: u64) {
+    /// Other faults than before.
+    pub(crate) fn weather(&self, random: &mut Random) {
+        let late = self.late;
         let proxy = "<html>a page of a proxy</html>";
         let create = json!({"method": "POST", "route": "/machines"});
         let all = [
@@ -181,7 +204,7 @@ impl<'t> Storm<'t> {
             (json!({"kind": "lose-reply", "probability": 0.2, "status": 408}), Some(&create)),
             (json!({"kind": "drop", "probability": 0.3}), Some(&create)),
             (json!({"kind": "error", "probability": 0.2, "status": 409}), Some(&create)),
-            (json!({"kind": "delay", "probability": 0.4, "delayMs": late}), Some(&create)),
+            (json!({"kind": "delay", "probability": 0.5, "delayMs": 2 * late}), Some(&create)),
             (json!({"kind": "lose-reply", "method": "DELETE", "probability": 0.4}), None),
             (json!({"kind": "delay", "method": "DELETE", "probability": 0.3, "delayMs": late}), None),
             (json!({"kind": "lose-reply", "method": "PUT", "probability": 0.3}), None),
