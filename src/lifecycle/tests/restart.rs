@@ -52,6 +52,7 @@ fn a_refusal_is_told_and_another_value_asks_again() {
     world.fault(StepKind::Restart, Fault::Refuse(400, "no"));
     world.run();
     assert_eq!((state(&world), world.said("UpdateRejected")), (OperationState::Refused, 1));
+    assert!(world.status().operation.unwrap().error.is_some_and(|e| e.contains("no (BAD_REQUEST")), "what Paperspace said");
     world.annotate(RESTART_REQUESTED, "two");
     world.run();
     assert_eq!((world.count(StepKind::Restart), state(&world)), (2, OperationState::Accepted));

@@ -150,6 +150,10 @@ fn tells_the_truth(world: &World) -> Result<(), String> {
         return Ok(());
     }
     let status = world.status();
+    let asked = world.object.metadata.annotations.as_ref().and_then(|a| a.get(crate::crd::RESTART_REQUESTED));
+    if asked.is_some() && asked != status.handled_restart_at.as_ref() {
+        return Err("at rest, and a restart is still to come".to_owned());
+    }
     let machine = status.machine_id.as_ref().and_then(|id| world.cloud.get(id)).ok_or("there is no machine")?;
     let differences = diff(&world.object, None, &status.applied.unwrap_or_default(), machine);
     let power = match spec.power_state {
