@@ -95,7 +95,7 @@ impl<'a> Gathering<'a> {
             return;
         }
         if question == Question::CrdTerminating {
-            self.facts.crd_terminating = Some(self.context.objects.crd_terminating().await);
+            self.facts.crd_terminating = Some(self.context.objects.goes_with_crd(self.object).await);
             return;
         }
         // The core asks about Paperspace only once it has accepted a key.

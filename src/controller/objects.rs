@@ -120,11 +120,11 @@ impl Objects {
         within("publishing an event", recorder.publish(event, about)).await
     }
 
-    /// Whether the CRD is being deleted, or cannot be read: both must not destroy machines.
-    pub(super) async fn crd_terminating(&self) -> bool {
+    /// Whether the object may be going only because the CRD is, or went; also if the CRD cannot be read. That must not destroy machines.
+    pub(super) async fn goes_with_crd(&self, object: &PaperspaceMachine) -> bool {
         let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
         match within("reading the CRD", api.get(CRD_NAME)).await {
-            Ok(crd) => crd.metadata.deletion_timestamp.is_some(),
+            Ok(crd) => took_along(&crd, object),
             Err(error) => {
                 tracing::warn!(%error, "the CRD cannot be read: nothing is destroyed");
                 true
@@ -144,6 +144,14 @@ impl Objects {
         let api: Api<PartialObjectMeta<Namespace>> = Api::all(self.client.clone());
         Ok(within("reading a namespace's labels", api.get_metadata(name)).await?.metadata.labels.unwrap_or_default())
     }
+}
+
+/// Whether this CRD takes the object along, or one before it did: an object that was marked for deletion before its CRD was made comes
+/// from an earlier one that somebody forced away.
+fn took_along(crd: &CustomResourceDefinition, object: &PaperspaceMachine) -> bool {
+    let (made, marked) = (&crd.metadata.creation_timestamp, &object.metadata.deletion_timestamp);
+    let older = made.as_ref().zip(marked.as_ref()).is_some_and(|(made, marked)| marked.0 < made.0);
+    crd.metadata.deletion_timestamp.is_some() || older
 }
 
 /// One call, not for ever: the client has no time-out of its own.
@@ -184,6 +192,22 @@ mod tests {
     fn answered(status: serde_json::Value) -> Result<Written, Error> {
         let status: Status = serde_json::from_value(status).unwrap();
         written::<()>(Err(Error::Kubernetes { what: "writing", source: Box::new(kube::Error::Api(status.boxed())) }), |()| None)
+    }
+
+    #[test]
+    fn a_crd_that_goes_or_went_takes_its_objects_along() {
+        let crd = |made: &str, going: bool| {
+            let mut crd = crate::crd::crd();
+            crd.metadata.creation_timestamp = Some(serde_json::from_value(json!(made)).unwrap());
+            crd.metadata.deletion_timestamp = crd.metadata.creation_timestamp.clone().filter(|_| going);
+            crd
+        };
+        let mut object = PaperspaceMachine::new("a", crate::crd::PaperspaceMachineSpec::default());
+        object.metadata.deletion_timestamp = Some(serde_json::from_value(json!("2026-01-02T00:00:00Z")).unwrap());
+        assert!(!took_along(&crd("2026-01-01T00:00:00Z", false), &object), "the user deleted it");
+        assert!(!took_along(&crd("2026-01-02T00:00:00Z", false), &object), "in the second in which the CRD was made");
+        assert!(took_along(&crd("2026-01-01T00:00:00Z", true), &object), "the CRD is going");
+        assert!(took_along(&crd("2026-01-03T00:00:00Z", false), &object), "the CRD was forced away and made again");
     }
 
     #[test]

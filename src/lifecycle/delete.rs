@@ -64,9 +64,10 @@ fn held(p: &mut Pass) -> Flow<()> {
     let (reason, why) = match (p.spec().deletion_protection, p.spec().suspend, p.o.facts.crd_terminating) {
         (true, _, _) => (Reason::DeletionProtected, "spec.deletionProtection is set"),
         (_, true, _) => (Reason::DeletionHeld, "spec.suspend is set"),
-        (_, _, Some(true)) => {
-            (Reason::DeletionHeld, "the CustomResourceDefinition is being deleted or cannot be read, which must not destroy machines")
-        }
+        (_, _, Some(true)) => (
+            Reason::DeletionHeld,
+            "the CustomResourceDefinition is being deleted, was made anew since, or cannot be read, which must not destroy machines",
+        ),
         _ => return Ok(()),
     };
     let meta = &p.object().metadata;

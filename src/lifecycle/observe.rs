@@ -120,7 +120,7 @@ pub enum Question {
     },
     /// Is there capacity?
     Availability,
-    /// Is the CRD itself being deleted?
+    /// May the object be going only because the CRD itself is being deleted, or was?
     CrdTerminating,
 }
 
@@ -196,6 +196,6 @@ pub struct Facts {
     pub events: BTreeMap<String, Answer<Vec<MachineEvent>>>,
     /// Capacity for the spec's type and region.
     pub available: Option<Answer<bool>>,
-    /// Whether the CRD is going, or could not be read.
+    /// Whether the CRD is going, went and came back since the object was marked for deletion, or could not be read.
     pub crd_terminating: Option<bool>,
 }

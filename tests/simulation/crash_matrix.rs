@@ -5,6 +5,7 @@
 //! A run is decided by the scenario and the faults alone. A failure prints both, with the history. `CRASH=create` runs one scenario,
 //! `CRASH='create 12 CrashAfter 20 LoseReply'` one run, and prints its history.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,48 +63,50 @@ pub(crate) fn run_of_seed(seed: u64, scenario: &Scenario, faults: &[(u64, Fate)]
         .unwrap_or_else(|_| Run { ended: Err("it panicked".to_owned()), history: Vec::new() })
 }
 
-/// Runs all of these, as many at once as there are cores; fails with the shortest of the failures.
-fn run_all(what: &str, runs: &[(&Scenario, Faults)]) {
-    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+/// Runs all of these, as many at once as there are cores; how many calls each made. Fails with the shortest of the failures.
+fn run_all(what: &str, runs: &[(&Scenario, Faults)]) -> Vec<u64> {
+    let (next, ends) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
             scope.spawn(|| {
-                while let Some((scenario, faults)) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((scenario, faults)) = runs.get(number) else { return };
                     let Run { ended, history } = run(scenario, faults, None);
-                    if let Err(wrong) = ended {
-                        let text = format!("{} with {faults:?}:\n{wrong}\n---- the history\n{}", scenario.name, history.join("\n"));
-                        failures.lock().unwrap().push((format!("{} {faults:?}", scenario.name), text));
-                    }
+                    let ended = ended
+                        .map_err(|wrong| format!("{} with {faults:?}:\n{wrong}\n---- the history\n{}", scenario.name, history.join("\n")));
+                    ends.lock().unwrap().insert(number, ended);
                 }
             });
         }
     });
-    let mut failures = failures.into_inner().unwrap();
+    let ends = ends.into_inner().unwrap();
+    let failures: Vec<(usize, &String)> = ends.iter().filter_map(|(number, ended)| Some((*number, ended.as_ref().err()?))).collect();
     println!("crash matrix, {what}: {} runs, {} failed", runs.len(), failures.len());
-    failures.sort_by_key(|(_, text)| text.len());
-    let names: Vec<&str> = failures.iter().map(|(name, _)| name.as_str()).take(50).collect();
-    assert!(failures.is_empty(), "failed: {names:#?}\nThe shortest:\n{}", failures[0].1);
-}
-
-/// How many calls a scenario makes when nothing goes wrong but this.
-fn calls_of(scenario: &Scenario, faults: &[(u64, Fate)]) -> u64 {
-    let Run { ended, history } = run(scenario, faults, None);
-    ended.unwrap_or_else(|wrong| panic!("{} with {faults:?}:\n{wrong}\n---- the history\n{}", scenario.name, history.join("\n")))
+    if let Some((_, shortest)) = failures.iter().min_by_key(|(_, text)| text.len()) {
+        let names: Vec<String> = failures.iter().take(50).map(|(at, _)| format!("{} {:?}", runs[*at].0.name, runs[*at].1)).collect();
+        panic!("failed: {names:#?}\nThe shortest:\n{shortest}");
+    }
+    ends.into_values().map(Result::unwrap).collect()
 }
 
 /// Each single fault of a scenario.
 pub(crate) fn single(scenario: &Scenario) -> Vec<Faults> {
-    (0..calls_of(scenario, &[])).flat_map(|at| CRASHES.map(|fate| vec![(at, fate)])).collect()
+    let Run { ended, history } = run(scenario, &[], None);
+    let calls = ended.unwrap_or_else(|wrong| panic!("{} without faults: {wrong}\n{}", scenario.name, history.join("\n")));
+    (0..calls).flat_map(|at| CRASHES.map(|fate| vec![(at, fate)])).collect()
 }
 
 /// Each pair: the second comes among the calls that are made after the first.
-fn pairs(scenario: &Scenario) -> Vec<Faults> {
-    let second = |first: Faults| {
-        let calls = calls_of(scenario, &first);
+fn check_pairs(what: &str, scenario: &Scenario) {
+    let first: Vec<(&Scenario, Faults)> = single(scenario).into_iter().map(|faults| (scenario, faults)).collect();
+    let calls = run_all(what, &first);
+    let both = |((_, first), calls): ((&Scenario, Faults), u64)| {
         let (at, fate) = first[0];
         (at + 1..calls).flat_map(move |then| CRASHES.map(|next| vec![(at, fate), (then, next)]))
     };
-    single(scenario).into_iter().flat_map(second).collect()
+    let pairs = first.into_iter().zip(calls).flat_map(both).map(|faults| (scenario, faults));
+    run_all(&format!("{what}, in pairs"), &pairs.collect::<Vec<_>>());
 }
 
 /// The scenario of this name.
@@ -129,17 +132,15 @@ fn whichever_call_it_dies_at_the_truth_is_what_was_asked_for() {
     }
     let chosen = SCENARIOS.iter().filter(|s| words.is_empty() || words[0] == s.name);
     let runs: Vec<(&Scenario, Faults)> = chosen.flat_map(|s| single(s).into_iter().map(move |faults| (s, faults))).collect();
-    run_all("single faults", &runs);
+    run_all("every scenario", &runs);
 }
 
 #[test]
 fn creating_survives_any_two_faults() {
-    let create = scenario("create");
-    run_all("pairs while creating", &pairs(create).into_iter().map(|faults| (create, faults)).collect::<Vec<_>>());
+    check_pairs("creating", scenario("create"));
 }
 
 #[test]
 fn deleting_survives_any_two_faults() {
-    let delete = scenario("delete");
-    run_all("pairs while deleting", &pairs(delete).into_iter().map(|faults| (delete, faults)).collect::<Vec<_>>());
+    check_pairs("deleting", scenario("delete"));
 }

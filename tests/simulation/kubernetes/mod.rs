@@ -107,8 +107,8 @@ impl Kubernetes {
 
     /// Serves this custom resource, at once.
     pub(crate) fn install(&mut self, crd: &CustomResourceDefinition) {
-        let kind = Kind::of_crd(crd);
-        self.kinds.insert(kind.plural.clone(), Arc::new(kind));
+        let kind = routes::known(crd);
+        self.kinds.insert(kind.plural.clone(), kind);
         let mut object = serde_json::to_value(crd).expect("a definition");
         object["apiVersion"] = "apiextensions.k8s.io/v1".into();
         object["kind"] = "CustomResourceDefinition".into();

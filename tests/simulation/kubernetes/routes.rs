@@ -1,7 +1,7 @@
 //! What is served, and what a path means.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::Query;
 use axum::http::Uri;
@@ -62,8 +62,20 @@ fn without_spec(schema: &Value) -> Value {
     schema
 }
 
+/// What is served for a definition. Made once for each: to compile its rules takes as long as a hundred writes.
+pub(super) fn known(crd: &CustomResourceDefinition) -> Arc<Kind> {
+    static KNOWN: Mutex<Vec<(CustomResourceDefinition, Arc<Kind>)>> = Mutex::new(Vec::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, kind)) = known.iter().find(|(known, _)| known == crd) {
+        return kind.clone();
+    }
+    let kind = Arc::new(Kind::of_crd(crd));
+    known.push((crd.clone(), kind.clone()));
+    kind
+}
+
 impl Kind {
-    pub(super) fn of_crd(crd: &CustomResourceDefinition) -> Self {
+    fn of_crd(crd: &CustomResourceDefinition) -> Self {
         let spec = &crd.spec;
         let version = spec.versions.iter().find(|v| v.storage).expect("a stored version");
         let own = version.schema.as_ref().and_then(|s| s.open_api_v3_schema.as_ref());
