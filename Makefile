@@ -58,7 +58,7 @@ mutants-controller: ## the same for a hundred places of controller/ at most, eve
 	@tests/need cc=gcc
 	@cargo mutants --version >/dev/null 2>&1 || cargo install cargo-mutants --locked
 	@all=$$(cargo mutants --config .cargo/mutants-controller.toml --list | wc -l); set -x; \
-	cargo mutants --config .cargo/mutants-controller.toml --sharding round-robin --shard 0/$$(( (all + 99) / 100 )) $(MUTANTS)
+	SOAK_SEEDS=20 cargo mutants --config .cargo/mutants-controller.toml --sharding round-robin --shard 0/$$(( (all + 99) / 100 )) $(MUTANTS)
 
 crd: ## write crds/ anew from the types
 	cargo run --locked --quiet -- crd > target/crd.yaml

@@ -14,8 +14,8 @@
 //!
 //! # Creating exactly once
 //!
-//! Paperspace has no idempotency key, so a machine is created by a protocol, and every rule of it is needed: a model check of an earlier
-//! wording found a duplicate or a leak for each rule that was left out.
+//! Paperspace has no idempotency key, so a machine is created by a protocol, and every rule of it is needed: the model in `tests/model` finds
+//! a duplicate or a leak for each rule that is left out.
 //!
 //! 1. **Mark**: the machine's name ends in the resource's uid ([`names`]), so that it can be found again whatever was lost.
 //! 2. **Look first**: no create without a complete list, begun after the previous attempt was closed, that lacks the mark.

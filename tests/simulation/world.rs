@@ -1,9 +1,10 @@
 //! One run: a cluster, an account, a clock that nobody waits for, and the operators between them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use paperspace_operator::args::RunArgs;
 use paperspace_operator::simulator::{self, KeySpec, Simulator};
 use serde_json::{Value, json};
@@ -22,6 +23,9 @@ pub(crate) const KEY: &str = "own-key-of-te1";
 pub(crate) const TEAM: &str = "te1";
 /// A key of another team, and one of a member of the first.
 pub(crate) const OTHERS: [&str; 3] = ["second-key-of-te1=te1", "key-of-te2=te2", "member-of-te1=te1:member"];
+
+/// Deriving it takes as long as a short run.
+static CRD: LazyLock<CustomResourceDefinition> = LazyLock::new(paperspace_operator::crd::crd);
 
 /// Everything but the operators.
 pub(crate) struct World {
@@ -54,7 +58,7 @@ impl World {
         let own = format!("{KEY}={TEAM}");
         let keys: Vec<KeySpec> = OTHERS.iter().chain([&own.as_str()]).map(|key| key.parse().expect("a key")).collect();
         let mut kubernetes = Kubernetes::new(seed);
-        kubernetes.install(&paperspace_operator::crd::crd());
+        kubernetes.install(&CRD);
         // Nothing here is written against them, and they cost half of the time.
         kubernetes.leave_rules_out();
         Arc::new(Self {

@@ -144,8 +144,8 @@ fn it_is_sent_at_once_or_not_at_all() {
     let mut world = asked(|_| ());
     world.run_until(StepKind::WriteAhead);
     for (early, step) in [(0, StepKind::Nothing), (1, StepKind::Restart)] {
-        // Two questions are asked before, which takes 40 ms.
-        let decided = world.now + std::time::Duration::from_millis(40);
+        // Three questions are asked before, which takes 60 ms.
+        let decided = world.now + std::time::Duration::from_millis(60);
         let sent = decided - world.settings.fence() + std::time::Duration::from_nanos(early);
         let wall = super::cloud::wall(sent);
         world.memory.write_ahead.as_mut().unwrap().sent = crate::lifecycle::observe::Moment { wall, mono: sent };
