@@ -6,6 +6,7 @@
 
 mod account;
 mod keys;
+mod listing;
 mod snapshot;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -13,4 +14,5 @@ mod tests;
 
 pub use account::{Account, Interest, Wake};
 pub use keys::{Keys, Opened, Setup};
+pub use listing::{Listing, Listings};
 pub use snapshot::Snapshot;
