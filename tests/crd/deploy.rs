@@ -18,7 +18,7 @@ fn deployment() -> Value {
     objects("Deployment").remove(0)
 }
 
-/// Secrets are a role of their own, so that they can be bound to single namespaces. Widening either is a decision to be seen in review.
+/// Secrets and ConfigMaps have roles of their own, so that they can be bound to single namespaces. Widening either is a decision to be seen in review.
 #[test]
 fn the_roles_are_exactly_these() {
     let roles: Vec<(Value, Value)> =
@@ -28,11 +28,13 @@ fn the_roles_are_exactly_these() {
         {"apiGroups": ["paperspace-operator.dev"], "resources": ["paperspacemachines/status"], "verbs": ["get", "patch"]},
         {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
         {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "resourceNames": [CRD_NAME], "verbs": ["get"]},
-        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch", "create", "update", "delete"]},
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
     ]);
     let secrets = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}]);
-    assert_eq!(roles, [(json!("paperspace-operator-secrets"), secrets), (json!(NAME), own)]);
+    let config_maps =
+        json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch", "create", "update", "delete"]}]);
+    let expected = [("paperspace-operator-configmaps", config_maps), ("paperspace-operator-secrets", secrets), (NAME, own)];
+    assert_eq!(roles, expected.map(|(name, rules)| (json!(name), rules)));
     assert!(objects("Role").is_empty() && objects("RoleBinding").is_empty());
 }
 
@@ -41,7 +43,7 @@ fn each_role_is_bound_to_the_service_account_alone() {
     let account = json!([{"kind": "ServiceAccount", "name": NAME, "namespace": NAME}]);
     let bindings = objects("ClusterRoleBinding");
     let bound: Vec<&Value> = bindings.iter().map(|binding| &binding["roleRef"]["name"]).collect();
-    assert_eq!(bound, ["paperspace-operator-secrets", NAME]);
+    assert_eq!(bound, ["paperspace-operator-configmaps", "paperspace-operator-secrets", NAME]);
     assert!(bindings.iter().all(|binding| binding["subjects"] == account));
     assert_eq!(deployment()["spec"]["template"]["spec"]["serviceAccountName"], NAME);
 }
