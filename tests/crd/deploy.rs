@@ -128,7 +128,7 @@ fn kustomize_renders_each_part() {
         eprintln!("no kubectl here: not rendered");
         return;
     }
-    let counts = [("deploy/crd", 1), ("deploy/operator", 8), ("deploy", 9)].map(|(part, count)| {
+    let counts = [("deploy/crd", 1), ("deploy/operator", 10), ("deploy", 11)].map(|(part, count)| {
         let rendered = Command::new("kubectl").arg("kustomize").arg(yaml::at(part)).output().unwrap();
         assert!(rendered.status.success(), "{part}: {}", String::from_utf8_lossy(&rendered.stderr));
         let objects: Vec<Value> = serde_saphyr::from_multiple(&String::from_utf8(rendered.stdout).unwrap()).unwrap();
