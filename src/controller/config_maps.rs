@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Api, DeleteParams, ObjectMeta, PostParams, Preconditions};
 use kube::{Resource, ResourceExt};
 
@@ -52,7 +53,10 @@ impl Objects {
             None => {
                 let metadata = ObjectMeta {
                     name: Some(name.to_owned()),
-                    owner_references: Some(object.controller_owner_ref(&()).into_iter().collect()),
+                    // Without `blockOwnerDeletion`, for which some clusters ask for more rights than the operator has.
+                    owner_references: Some(
+                        object.controller_owner_ref(&()).into_iter().map(|o| OwnerReference { block_owner_deletion: None, ..o }).collect(),
+                    ),
                     labels: Some([("app.kubernetes.io/managed-by".to_owned(), FIELD_MANAGER.to_owned())].into()),
                     ..ObjectMeta::default()
                 };
