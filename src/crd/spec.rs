@@ -450,7 +450,7 @@ fn api_key() -> String {
 }
 
 /// Which machine is taken over, and how carefully.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Adopt {
     /// Paperspace's id of the existing machine, such as psvv2ew1gd4s.

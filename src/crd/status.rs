@@ -213,6 +213,9 @@ pub struct Creation {
     pub closed_at: Option<Time>,
     /// What came of it.
     pub outcome: CreationOutcome,
+    /// Why it was refused, in one word: a reason of Ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

@@ -14,7 +14,7 @@ use super::diff::{self, Difference, Mend};
 use super::names::Mark;
 use super::pass::{End, Flow, Pass};
 use super::step::{Step, StepKind};
-use super::{change, power};
+use super::{change, networks, power};
 
 /// Naming a machine takes a key of one's own, to take it over and to look at it alike. Ends the pass where that is missing.
 pub(super) fn allowed(p: &mut Pass) -> Flow<()> {
@@ -50,6 +50,14 @@ pub(super) fn decide(p: &mut Pass, adopt: &Adopt, team: &str) -> End {
         if !p.spec().suspend {
             p.again(p.o.settings.transition);
         }
+        return p.end(Step::Nothing);
+    }
+    let unresolved = match networks::follow(p) {
+        Ok(unresolved) => unresolved,
+        Err(end) => return end,
+    };
+    if let Some(because) = unresolved {
+        p.synced = because;
         return p.end(Step::Nothing);
     }
     if let Some(end) = held_back(p, adopt, machine) {

@@ -17,6 +17,7 @@ use super::names::Mark;
 use super::pass::{End, Flow, Pass};
 use super::prepare::{self, Prepared};
 use super::step::{Step, StepKind};
+use super::trouble;
 
 /// A resource without a machine that is to have one.
 pub(super) fn decide(p: &mut Pass, team: &str) -> End {
@@ -55,6 +56,7 @@ pub(super) fn write_placeholder(p: &mut Pass, team: &str) -> End {
         started_at: time(p.o.now.wall),
         closed_at: None,
         outcome: CreationOutcome::Open,
+        reason: None,
         message: None,
     });
     p.again(Duration::ZERO);
@@ -74,20 +76,43 @@ pub(super) fn settle_before_adopting(p: &mut Pass, team: &str) -> Flow<()> {
 }
 
 fn next_attempt(p: &mut Pass, team: &str, last: &Creation) -> End {
+    if fewer_machines(p, last) {
+        p.memory.troubles.remove(&StepKind::Create);
+        return begin(p, team, Some(last));
+    }
     if let Some((because, left)) = p.blocked(StepKind::Create) {
-        return p.wait(because, Some(left));
+        let because = refusal(last).unwrap_or(because);
+        return wait_refused(p, because, left);
     }
     // A refusal is also remembered over a restart: it is not repeated hot, unless the spec has changed since.
     let remembered = p.memory.troubles.contains_key(&StepKind::Create);
-    if let (false, CreationOutcome::Refused, Some(message), Some(closed)) = (remembered, last.outcome, &last.message, &last.closed_at) {
+    if let (false, Some(because), Some(closed)) = (remembered, refusal(last), &last.closed_at) {
         let attempts = u32::try_from(last.attempt).unwrap_or(1);
         let same_spec = p.old().and_then(|s| s.observed_generation) == p.generation();
         let left = left_of(p, closed.0, backoff::after_refusals(attempts, p.uid()));
         if let (true, Some(left)) = (same_spec, left) {
-            return p.wait(Because::new(Reason::CreateRejected, message.clone()), Some(left));
+            return wait_refused(p, because, left);
         }
     }
     begin(p, team, Some(last))
+}
+
+/// Why the attempt was refused, if Paperspace refused it.
+fn refusal(last: &Creation) -> Option<Because> {
+    let message = last.message.clone().filter(|_| last.outcome == CreationOutcome::Refused)?;
+    Some(Because::new(trouble::written(last.reason.as_deref()), message))
+}
+
+/// Waits before the next attempt; under a quota it is looked whether machines have gone meanwhile.
+fn wait_refused(p: &mut Pass, because: Because, left: Duration) -> End {
+    let left = if because.reason == Reason::QuotaReached { left.min(Duration::from_mins(1)) } else { left };
+    p.wait(because, Some(left))
+}
+
+/// Whether the account has fewer machines than when its quota was reached.
+fn fewer_machines(p: &Pass, last: &Creation) -> bool {
+    let quota = last.outcome == CreationOutcome::Refused && trouble::written(last.reason.as_deref()) == Reason::QuotaReached;
+    quota && p.memory.machines_at_quota.is_some_and(|then| p.o.quota.machines < then)
 }
 
 fn left_of(p: &Pass, since: Timestamp, wait: Duration) -> Option<Duration> {
@@ -124,6 +149,7 @@ fn begin(p: &mut Pass, team: &str, last: Option<&Creation>) -> End {
         started_at: time(p.o.now.wall),
         closed_at: None,
         outcome: CreationOutcome::Open,
+        reason: None,
         message: None,
     };
     p.status.account = Some(p.account(team));
@@ -168,7 +194,7 @@ fn open(p: &mut Pass, creation: &Creation) -> End {
     // What was looked up and made before the write-ahead stays: a spec that has changed since is followed once the machine is there.
     let written = p.status.applied.clone().unwrap_or_default();
     let prepared = Prepared { accessors: written.accessors, script: written.startup_script_id };
-    let applied = applied_by_creation(p.spec(), prepared);
+    let applied = Applied { allocated_ip: written.allocated_ip, ..applied_by_creation(p.spec(), prepared) };
     if body.is_some() && p.status.applied.clone().unwrap_or_default() != applied {
         // The spec has changed since: what the request will say is written down before it is sent.
         p.status.applied = Some(applied);
@@ -260,10 +286,19 @@ fn bind(p: &mut Pass, creation: Creation, machine: &Machine) -> End {
 
 fn refused(p: &mut Pass, creation: Creation, error: &crate::paperspace::Error) -> End {
     let mut creation = closed(p, creation, CreationOutcome::Refused);
-    creation.message = error.is_refusal().then(|| error.to_string());
+    if error.is_refusal() {
+        let because = match trouble::of_create(p, error) {
+            Ok(because) => because,
+            Err(end) => return end,
+        };
+        creation.reason = Some(because.reason.as_str().to_owned());
+        creation.message = Some(because.message.clone());
+        p.memory.machines_at_quota = Some(p.o.quota.machines).filter(|_| because.reason == Reason::QuotaReached);
+    }
+    let because = refusal(&creation);
     p.status.creation = Some(creation);
-    if let Some((because, left)) = p.blocked(StepKind::Create) {
-        return p.wait(because, Some(left));
+    if let Some((blocked, left)) = p.blocked(StepKind::Create) {
+        return wait_refused(p, because.unwrap_or(blocked), left);
     }
     p.again(Duration::ZERO);
     p.end(Step::Nothing)

@@ -44,11 +44,14 @@ fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
     }
     p.status.handled_reconcile_at = asked_now.or(p.status.handled_reconcile_at.take());
     about::look(p, machine)?;
-    networks::follow(p)?;
+    let unresolved = networks::follow(p)?;
     let differences =
         if p.observes() { Vec::new() } else { diff::diff(p.object(), &p.status, p.o.settings.cluster_id.as_deref(), machine) };
     p.ready = power::view(p, machine);
     change::report(p, machine, &differences);
+    if let Some(because) = unresolved {
+        p.synced = because;
+    }
     report_duplicates(p, id);
     if !p.read_only() {
         change::in_place(p, machine, &differences)?;

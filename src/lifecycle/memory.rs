@@ -42,6 +42,8 @@ pub struct Memory {
     pub power_event: Option<(String, Duration)>,
     /// Looks that failed in a row.
     pub failed_looks: u32,
+    /// How many machines the account had when Paperspace refused another for its quota.
+    pub machines_at_quota: Option<usize>,
     /// Which key this pass uses.
     pub key: KeySource,
     /// No key was usable for the deletion.

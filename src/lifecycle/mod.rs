@@ -61,4 +61,5 @@ pub mod step;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod vanish;

@@ -10,13 +10,16 @@ use jiff::Timestamp;
 use crate::crd::conditions::Because;
 use crate::crd::reason::Reason;
 use crate::crd::{OperationName, OperationState, PowerState};
+use crate::paperspace::Error;
 use crate::paperspace::types::{Machine, MachineEvent, MachineState};
 
 use super::backoff;
 use super::diff::address_due;
+use super::names::region_code;
 use super::observe::Question;
 use super::pass::{Flow, Pass};
 use super::step::{Step, StepKind};
+use super::trouble;
 
 /// How long after its creation a machine may be seen off before its start is queued.
 const CREATE_GRACE: Duration = Duration::from_secs(10);
@@ -106,6 +109,14 @@ pub(super) fn decide(p: &mut Pass, machine: &Machine) -> Flow<()> {
 
 fn start(p: &mut Pass, machine: &Machine) -> Flow<()> {
     if let Some((because, left)) = p.blocked(StepKind::Start) {
+        let refused = p.memory.troubles.get(&StepKind::Start).map(|t| t.error.clone()).filter(Error::is_refusal);
+        if let Some(error) = refused
+            && let Some(standing) = trouble::of_start(p, &error)?
+        {
+            p.ready = standing;
+            p.again(left);
+            return Err(p.end(Step::Nothing));
+        }
         return Err(p.wait(because, Some(left)));
     }
     let events = p.machine_events(&machine.id)?;
@@ -151,8 +162,12 @@ fn out_of_capacity(machine: &Machine, rest: &str) -> Because {
     Because::new(
         Reason::OutOfCapacity,
         format!(
-            "Paperspace seems to have no {} free in {}: machine {} stays off. {rest} Another machineType or region may have some",
-            machine.machine_type, machine.region, machine.id
+            "Paperspace seems to have no {} free in {}: machine {} stays off. {rest} {}",
+            machine.machine_type,
+            machine.region,
+            machine.id,
+            trouble::never_in(&machine.machine_type, &region_code(&machine.region))
+                .unwrap_or_else(|| "Another machineType or region may have some".to_owned())
         ),
     )
 }

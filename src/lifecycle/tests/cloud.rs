@@ -108,11 +108,18 @@ pub(super) struct Cloud {
     /// Starts end with the machine off again.
     pub(super) no_capacity: bool,
     pub(super) next: u32,
+    /// What machines were asked for with.
+    pub(super) bodies: Vec<CreateMachine>,
     /// What there is besides machines.
     pub(super) estate: Estate,
 }
 
 impl Cloud {
+    /// One with this estate and no machines.
+    pub(super) fn with(estate: Estate) -> Self {
+        Self { estate, ..Self::default() }
+    }
+
     pub(super) fn tick(&mut self, now: Duration) {
         self.now = now;
         let late: Vec<_> = self.late.extract_if(.., |(at, _)| *at <= now).collect();
@@ -163,6 +170,7 @@ impl Cloud {
     fn create(&mut self, body: &CreateMachine) -> Machine {
         self.next += 1;
         let id = format!("ps{}", self.next);
+        self.bodies.push(body.clone());
         let static_ip = body.public_ip_type == Some(PublicIpType::Static);
         let ip = format!("9.9.9.{}", self.next);
         let mut new = machine(&id, &body.name);

@@ -11,7 +11,8 @@ use crate::lifecycle::script_text::ScriptText;
 use crate::lifecycle::step::{Outcome, Step};
 use crate::paperspace::Error;
 use crate::paperspace::types::{
-    Accessor, AccountStanding, CustomTemplate, Desktop, OsTemplate, PrivateNetwork, PublicIp, Snapshot, StartupScript, TeamUser, User,
+    Accessor, AccountStanding, AvailableMachineType, CustomTemplate, Desktop, OsTemplate, PrivateNetwork, PublicIp, Snapshot,
+    StartupScript, TeamUser, User,
 };
 
 #[derive(Default)]
@@ -41,7 +42,51 @@ pub(super) fn text(version: &str, text: &str) -> SourceLook {
     SourceLook::Text { source, text: ScriptText::new(text) }
 }
 
+/// A template of Paperspace's own.
+pub(super) fn os_template(id: &str, name: &str, label: &str, types: &[&str]) -> OsTemplate {
+    let types = types.iter().map(|t| AvailableMachineType { machine_type_label: (*t).to_owned(), is_available: true });
+    OsTemplate {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        agent_type: "LinuxHeadless".to_owned(),
+        operating_system_label: label.to_owned(),
+        default_size_gb: None,
+        available_machine_types: types.collect(),
+    }
+}
+
+/// A template of the team.
+pub(super) fn custom_template(id: &str, name: &str, region: &str) -> CustomTemplate {
+    CustomTemplate {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        agent_type: "LinuxHeadless".to_owned(),
+        operating_system_label: "Ubuntu 22.04".to_owned(),
+        region: region.to_owned(),
+        default_size_gb: None,
+        available_machine_types: Vec::new(),
+        parent_machine_id: None,
+        dt_deleted: None,
+    }
+}
+
+/// A private network.
+pub(super) fn network(id: &str, name: &str, region: &str) -> PrivateNetwork {
+    let (id, name, region) = (id.to_owned(), name.to_owned(), region.to_owned());
+    PrivateNetwork { id, name, region, network: "10.1.2.0".to_owned(), netmask: "255.255.255.0".to_owned(), dt_deleted: None }
+}
+
 impl Estate {
+    /// What names in the specs of these tests usually mean.
+    pub(super) fn usual() -> Self {
+        Self {
+            os_templates: vec![os_template("tmpl", "Server", "Ubuntu 22.04", &[])],
+            custom_templates: vec![custom_template("tny", "mine", "ny2"), custom_template("tca", "mine", "ca1")],
+            networks: ["ny2", "ca1"].iter().flat_map(|r| [network("n1", "lab", r), network("n2", "office", r)]).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Answers what is not about machines. `None`: it is.
     pub(super) fn answer(&self, question: &Question, began: Duration, down: Option<Error>, facts: &mut Facts) -> Option<()> {
         fn listed<T: Clone>(rows: &[T], began: Duration, down: Option<Error>) -> Option<Answer<Listed<T>>> {

@@ -182,7 +182,11 @@ fn a_refused_start_is_shown() {
     world.fault(StepKind::Start, Fault::Refuse(402, "no payment method"));
     world.machine().state = MachineState::Off;
     world.run_for(secs(20));
-    assert!(world.conditions().contains("Ready=False/Starting") && world.conditions().contains("Stalled=True"), "{}", world.conditions());
+    assert!(
+        world.conditions().contains("Ready=False/AccountNotInGoodStanding") && world.conditions().contains("Stalled=True"),
+        "{}",
+        world.conditions()
+    );
     world.run();
     assert_eq!(world.machine().state, MachineState::Ready);
 }

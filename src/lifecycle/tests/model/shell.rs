@@ -2,6 +2,7 @@
 //!
 //! Like the real shell it answers and executes, and chooses nothing. Where a rule is left out it is here that the core is lied to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::canon::{self, NOW, nonce, wall};
@@ -14,7 +15,7 @@ use crate::fleet::{Account, Snapshot};
 use crate::lifecycle::decide::decide;
 use crate::lifecycle::memory::Memory;
 use crate::lifecycle::names::{self, Mark};
-use crate::lifecycle::observe::{Access, Facts, ListView, MachineLook, Moment, Observation, Question, Quota, Settings};
+use crate::lifecycle::observe::{Access, Facts, ListView, Listed, Listing, MachineLook, Moment, Observation, Question, Quota, Settings};
 use crate::lifecycle::step::{Next, Requeue, Step};
 use crate::lifecycle::tests::cloud;
 use crate::lifecycle::tests::world::{ENDPOINT, spec};
@@ -244,6 +245,12 @@ impl Pass<'_> {
                 facts.direct.insert(id, Ok(MachineLook { began: self.now().mono, direct: true, machine }));
             }
             Question::CrdTerminating => facts.crd_terminating = Some(false),
+            Question::Listing { of: Listing::OsTemplates, begun_after } => {
+                facts.os_templates = Some(Ok(Listed { began: begun_after, items: Arc::default() }));
+            }
+            Question::Listing { of: Listing::CustomTemplates, begun_after } => {
+                facts.custom_templates = Some(Ok(Listed { began: begun_after, items: Arc::default() }));
+            }
             other => panic!("not in this world: {other:?}"),
         }
     }

@@ -68,14 +68,17 @@ pub(super) fn spec(d: &mut Dice) -> PaperspaceMachineSpec {
     PaperspaceMachineSpec {
         machine_type: d.word(&["A4000", "a4000", "C5", "H100x8"]),
         template_id: if d.one_in(8) { None } else { Some(d.word(&["tmpl"])) },
-        template: None,
+        template: d.maybe(|d| match d.below(2) {
+            0 => TemplateName { os_label: Some(d.word(&["Ubuntu 22.04", "ubuntu 22.04"])), custom_name: None },
+            _ => TemplateName { os_label: None, custom_name: Some(d.word(&["mine", "yours"])) },
+        }),
         region: d.word(&["NY2", "NY2", "CA1"]),
         disk_size_gb: d.pick(&[50, 50, 100, 77, 16_000, 0, -1, i32::MIN, i32::MAX]),
         machine_name: d.maybe(|d| d.word(&["train", "a b.c_d", "other-aaaaaaaaaaaa"])),
         power_state: d.pick(&[PowerState::Running, PowerState::Stopped, PowerState::Manual]),
         resize_policy: d.pick(&[ResizePolicy::WhenStopped, ResizePolicy::StopAndStart]),
         network_id: d.maybe(|d| d.word(&["n1", "n2"])),
-        network_name: None,
+        network_name: d.maybe(|d| d.word(&["lab", "office"])),
         public_ip: d.maybe(|d| PublicIpSpec {
             kind: d.pick(&[PublicIpKind::Static, PublicIpKind::Dynamic, PublicIpKind::None]),
             address: d.maybe(|d| d.word(&["7.7.7.7"])),
@@ -112,11 +115,22 @@ pub(super) fn spec(d: &mut Dice) -> PaperspaceMachineSpec {
 pub(super) fn valid_spec(d: &mut Dice) -> PaperspaceMachineSpec {
     let mut spec = spec(d);
     spec.machine_type = d.pick(&["A4000", "a4000", "C5"]).to_owned();
-    spec.template_id = Some("tmpl".to_owned()).filter(|_| spec.adopt.is_none() || d.one_in(2));
+    spec.template_id = Some("tmpl".to_owned()).filter(|_| spec.adopt.is_none() && spec.template.is_none() || d.one_in(2));
+    if let Some(template) = &mut spec.template {
+        let (os_label, custom_name) = d.pick(&[(Some("Ubuntu 22.04"), None), (None, Some("mine"))]);
+        *template = TemplateName { os_label: os_label.map(str::to_owned), custom_name: custom_name.map(str::to_owned) };
+    }
+    if spec.template_id.is_some() || spec.adopt.is_some() {
+        spec.template = None;
+    }
     spec.region = d.pick(&["NY2", "NY2", "NY2", "CA1"]).to_owned();
     spec.disk_size_gb = d.pick(&[50, 50, 100, 77, 16_000]);
     spec.machine_name = d.maybe(|d| d.pick(&["train", "a b.c_d", "other-aaaaaaaaaaaa"]).to_owned());
     spec.network_id = d.maybe(|d| d.pick(&["n1", "n2"]).to_owned());
+    spec.network_name = spec.network_name.filter(|_| spec.network_id.is_none());
+    if let Some(network) = &mut spec.network_name {
+        *network = d.pick(&["lab", "office"]).to_owned();
+    }
     if let Some(shutdown) = &mut spec.auto_shutdown {
         shutdown.timeout_hours = d.pick(&[8, 1, 168]);
     }
@@ -187,6 +201,7 @@ pub(super) fn creation(d: &mut Dice, now: Timestamp) -> Creation {
         started_at: at(d, now),
         closed_at: d.maybe(|d| at(d, now)),
         outcome: d.pick(&[CreationOutcome::Bound, CreationOutcome::Open, CreationOutcome::Refused, CreationOutcome::Expired]),
+        reason: d.maybe(|d| d.word(&["QuotaReached", "CreateRejected"])),
         message: d.maybe(Dice::text),
     }
 }
@@ -243,7 +258,11 @@ fn status(d: &mut Dice, now: Timestamp) -> PaperspaceMachineStatus {
         adopted_at: d.maybe(|d| at(d, now)),
         operation: d.maybe(|d| operation(d, now)),
         resize_refused: d.maybe(|d| ResizeRefused { generation: d.pick(&[Some(1), None]), message: d.text() }),
-        resolved: None,
+        resolved: d.maybe(|d| Resolved {
+            template_id: d.maybe(|d| d.word(&["tmpl"])),
+            network_name: d.maybe(|d| d.word(&["lab", "office"])),
+            network_id: d.maybe(|d| d.word(&["n1", "n2"])),
+        }),
         owned_script: None,
         os: d.maybe(Dice::text),
         agent_type: None,
@@ -434,6 +453,7 @@ pub(super) fn memory(d: &mut Dice, now: Moment) -> Memory {
             since: ago(d),
         }),
         script_attempt: None,
+        machines_at_quota: d.maybe(|d| d.pick(&[0, 1, 5])),
         write_ahead: d.maybe(|d| WriteAhead { id: d.word(&NONCES), sent: Moment { wall: around(d, now.wall), mono: ago(d) } }),
         reply: d.maybe(|d| (d.word(&NONCES), reply(d, now.wall))),
         operation: d.maybe(|d| (d.word(&NONCES), ago(d))),

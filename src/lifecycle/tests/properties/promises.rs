@@ -399,7 +399,8 @@ fn an_attempt_is_begun_only_after_a_list_that_lacked_the_mark(case: &Case, decid
     ensure(old.creation.is_none_or(|c| !matches!(c.outcome, CreationOutcome::Open | CreationOutcome::Bound)), "an attempt is open")?;
     let new = decided.decision.status.creation.as_ref().ok_or("not written down")?;
     ensure(new.id == *id && new.outcome == CreationOutcome::Open && id == "now", "another id")?;
-    ensure(!read_only(case) && case.object.spec.template_id.is_some(), "may not")
+    ensure(!read_only(case), "may not")?;
+    ensure(case.object.spec.template_id.is_some() || case.object.spec.template.is_some(), "from nothing")
 }
 
 fn the_finalizer_goes_only_with_the_resource_or_where_it_is_only_observed(case: &Case, decided: &Decided) -> Result<(), String> {
