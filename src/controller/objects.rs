@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, ObjectReference, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::core::{DeserializeGuard, PartialObjectMeta, response::Status};
 use kube::runtime::events::{Event, Recorder, Reporter};
 use kube::{Client, ResourceExt};
@@ -152,6 +152,27 @@ fn took_along(crd: &CustomResourceDefinition, object: &PaperspaceMachine) -> boo
     let (made, marked) = (&crd.metadata.creation_timestamp, &object.metadata.deletion_timestamp);
     let older = made.as_ref().zip(marked.as_ref()).is_some_and(|(made, marked)| marked.0 < made.0);
     crd.metadata.deletion_timestamp.is_some() || older
+}
+
+/// All resources of all namespaces, page by page: all of them or an error, also where one cannot be read.
+pub(crate) async fn all_resources(client: &Client) -> Result<Vec<PaperspaceMachine>, Error> {
+    let api: Api<DeserializeGuard<PaperspaceMachine>> = Api::all(client.clone());
+    let mut all = Vec::new();
+    let mut page = ListParams::default().limit(500);
+    loop {
+        let list = within("listing the resources", api.list(&page)).await?;
+        for resource in list.items {
+            all.push(resource.0.map_err(|e| {
+                let meta = &e.metadata;
+                let name = format!("{}/{}", meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
+                Error::Unreadable(format!("{name}: {}", e.error))
+            })?);
+        }
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(all),
+        }
+    }
 }
 
 /// One call, not for ever: the client has no time-out of its own.

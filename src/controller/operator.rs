@@ -81,7 +81,7 @@ impl Operator {
         };
         let objects = Objects::new(client.clone());
         let context = Arc::new(Context {
-            credentials: Credentials::new(objects.clone(), OwnKey::new(args.api_key_file.clone(), environment_key), allowed),
+            credentials: Credentials::new(objects.clone(), OwnKey::new(args.api.api_key_file.clone(), environment_key), allowed),
             objects,
             keys: keys.clone(),
             settings,

@@ -41,9 +41,11 @@ mod destroy;
 pub mod diff;
 mod exists;
 mod looks;
+pub mod manifest;
 pub mod memory;
 pub mod names;
 pub mod observe;
+pub mod orphans;
 mod pass;
 mod power;
 mod resize;
@@ -53,3 +55,5 @@ pub mod step;
 #[cfg(test)]
 mod tests;
 mod vanish;
+
+pub(crate) use exists::decimal;
