@@ -9,6 +9,7 @@ mod execute;
 mod gather;
 mod objects;
 mod operator;
+mod orphans;
 pub mod reconcile;
 mod run;
 mod watch;

@@ -5,6 +5,7 @@
 //! says how fresh it has to be.
 
 mod account;
+mod belongings;
 mod keys;
 mod snapshot;
 #[cfg(test)]
@@ -12,5 +13,6 @@ mod snapshot;
 mod tests;
 
 pub use account::{Account, Interest, Wake};
+pub use belongings::Belongings;
 pub use keys::{Keys, Opened, Setup};
 pub use snapshot::Snapshot;

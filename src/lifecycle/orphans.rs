@@ -41,6 +41,15 @@ impl Living {
         self.addresses.extend(applied.and_then(|a| a.allocated_ip.clone()));
     }
 
+    /// What these have or name, too.
+    pub fn extend(&mut self, other: Self) {
+        let Self { machines, marks, scripts, addresses } = other;
+        self.machines.extend(machines);
+        self.marks.extend(marks);
+        self.scripts.extend(scripts);
+        self.addresses.extend(addresses);
+    }
+
     fn has_machine(&self, id: &str, name: &str) -> bool {
         self.machines.contains(id) || self.has_mark(name)
     }
