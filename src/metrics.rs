@@ -99,16 +99,10 @@ impl Default for Metrics {
         registry.register("api_budget_wait_seconds", "How long calls waited for their account's budget", metrics.waited_seconds.clone());
         registry.register("machines", "Machines in the last lists of all accounts", metrics.machines.clone());
         registry.register("resources", "Resources that are looked after", metrics.resources.clone());
-        registry.register(
-            "orphans",
-            "What the accounts of the resources have that no resource has, by kind; scripts and addresses as of at most an hour ago",
-            metrics.orphans.clone(),
-        );
-        registry.register(
-            "orphan_hourly_usd",
-            "USD for an hour of use of the machines that no resource has, those that are off included, as Paperspace states it",
-            metrics.orphan_hourly_usd.clone(),
-        );
+        let orphans = "What accounts have that no resource has, by kind; scripts and addresses as of at most an hour ago";
+        registry.register("orphans", orphans, metrics.orphans.clone());
+        let hourly = "USD for an hour of use of the machines that no resource has, those that are off included, as Paperspace states it";
+        registry.register("orphan_hourly_usd", hourly, metrics.orphan_hourly_usd.clone());
         Self { registry, ..metrics }
     }
 }

@@ -20,8 +20,9 @@ pub async fn run(args: AdoptManifestArgs, environment_key: Option<SecretString>)
         false => failed(error),
     })?;
     let private = has_private_network(&client, &machine).await?;
-    let Manifest { mut object, left_out } = manifest(&machine, private)
-        .map_err(|wrong| Stopped::Failed(format!("machine {id} ({}) cannot be a resource: {}", clean_text(&machine.name), wrong.join("; "))))?;
+    let Manifest { mut object, left_out } = manifest(&machine, private).map_err(|wrong| {
+        Stopped::Failed(format!("machine {id} ({}) cannot be a resource: {}", clean_text(&machine.name), wrong.join("; ")))
+    })?;
     // Names are not unique on Paperspace.
     object.metadata.name = Some(match args.name {
         Some(name) => name,
@@ -29,7 +30,8 @@ pub async fn run(args: AdoptManifestArgs, environment_key: Option<SecretString>)
     });
     object.metadata.namespace = args.namespace;
     object.spec.credentials_ref = args.credentials;
-    let mut notes: Vec<String> = left_out.into_iter().map(|what| format!("machine {id}: {what}; it is left out, and left as it is")).collect();
+    let mut notes: Vec<String> =
+        left_out.into_iter().map(|what| format!("machine {id}: {what}; it is left out, and left as it is")).collect();
     if let Some(mark) = object.spec.adopt.as_ref().and_then(|adopt| adopt.replace_mark.as_deref()) {
         notes.push(format!(
             "machine {id} ({}) carries the mark {mark}: it belongs or belonged to a resource elsewhere, which loses it when this manifest is applied (replaceMark)",

@@ -16,7 +16,7 @@ mod watch;
 
 pub use context::{Clock, Context, Nonce, Outside};
 pub use error::Error;
-pub use operator::Operator;
 pub(crate) use objects::all_resources;
+pub use operator::Operator;
 pub(crate) use run::kube_client;
 pub use run::{Stopped, run};

@@ -215,6 +215,36 @@ mod tests {
         written::<()>(Err(Error::Kubernetes { what: "writing", source: Box::new(kube::Error::Api(status.boxed())) }), |()| None)
     }
 
+    /// A server that answers each list with the next of these pages.
+    async fn all_of(pages: Vec<serde_json::Value>) -> Result<Vec<PaperspaceMachine>, Error> {
+        let pages = std::sync::Mutex::new(pages.into_iter());
+        let service = tower::service_fn(move |request: axum::http::Request<kube::client::Body>| {
+            let page = pages.lock().unwrap().next();
+            async move {
+                let page = page.unwrap_or_else(|| panic!("{} was not to be asked", request.uri()));
+                Ok::<_, std::convert::Infallible>(axum::http::Response::new(kube::client::Body::from(page.to_string().into_bytes())))
+            }
+        });
+        all_resources(&Client::new(service, "default")).await
+    }
+
+    fn page(next: &str, specs: &[serde_json::Value]) -> serde_json::Value {
+        let items: Vec<_> = specs.iter().map(|spec| json!({"metadata": {"namespace": "ml", "name": "a"}, "spec": spec})).collect();
+        json!({
+            "apiVersion": "paperspace-operator.dev/v1alpha1", "kind": "PaperspaceMachineList",
+            "metadata": {"continue": next, "resourceVersion": "1"}, "items": items,
+        })
+    }
+
+    #[tokio::test]
+    async fn all_resources_are_read_page_by_page_and_one_that_cannot_be_read_is_an_error() {
+        let good = json!({"machineType": "C5", "region": "NY2", "diskSizeGB": 50});
+        let two = vec![page("next", &[good.clone(), good.clone()]), page("", std::slice::from_ref(&good))];
+        assert_eq!(all_of(two).await.unwrap().len(), 3);
+        let error = all_of(vec![page("", &[good, json!({"machineType": 5})])]).await.unwrap_err().to_string();
+        assert!(error.contains("ml/a") && error.contains("cannot be read"), "{error}");
+    }
+
     #[test]
     fn a_crd_that_goes_or_went_takes_its_objects_along() {
         let crd = |made: &str, going: bool| {

@@ -29,7 +29,8 @@ pub fn markdown() -> String {
         rows.visit(part, &root["properties"][part], listed(&root["required"], part));
         let _ = write!(text, "\n## {part}\n\n{what}\n\n| field | type | default | limits | what |\n|---|---|---|---|---|\n");
         for (path, [kind, default, what]) in &rows.cells {
-            let limits: Vec<&str> = [&rows.limits, &rows.answers].into_iter().flat_map(|of| of.get(path)).flatten().map(String::as_str).collect();
+            let limits: Vec<&str> =
+                [&rows.limits, &rows.answers].into_iter().flat_map(|of| of.get(path)).flatten().map(String::as_str).collect();
             let limits = limits.join("<br>");
             let _ = writeln!(text, "| `{path}` | {kind} | {default} | {limits} | {what} |");
         }
@@ -82,8 +83,17 @@ impl Rows {
         }
         for (keyword, value) in schema.as_object().into_iter().flatten() {
             all.extend(match keyword.as_str() {
-                "description" | "type" | "default" | "properties" | "items" | "additionalProperties" | "required" | "format" | "title"
-                | "nullable" | "x-kubernetes-validations" => None,
+                "description"
+                | "type"
+                | "default"
+                | "properties"
+                | "items"
+                | "additionalProperties"
+                | "required"
+                | "format"
+                | "title"
+                | "nullable"
+                | "x-kubernetes-validations" => None,
                 "minimum" | "maximum" if schema.get("minimum").is_some() && schema.get("maximum").is_some() => None,
                 "enum" => Some(value.as_array().into_iter().flatten().map(|v| format!("`{}`", whole(v))).collect::<Vec<_>>().join(", ")),
                 "minimum" => Some(format!("at least {}", whole(value))),
@@ -108,7 +118,9 @@ fn kind(schema: &Value) -> String {
     let of = |keyword: &str| schema.get(keyword).filter(|inner| inner.is_object());
     match (word(&schema["type"]), word(&schema["format"])) {
         ("array", _) => format!("list of {}", of("items").map_or_else(|| "anything".to_owned(), kind)),
-        ("object", _) if of("additionalProperties").is_some() => format!("map of {}", of("additionalProperties").map(kind).unwrap_or_default()),
+        ("object", _) if of("additionalProperties").is_some() => {
+            format!("map of {}", of("additionalProperties").map(kind).unwrap_or_default())
+        }
         ("string", "date-time") => "time".to_owned(),
         ("", _) => "anything".to_owned(),
         (kind, _) => kind.to_owned(),

@@ -115,9 +115,9 @@ fn auto_shutdown(machine: &Machine) -> Result<Option<AutoShutdown>, String> {
         return Ok(None);
     }
     let hours = machine.auto_shutdown_timeout;
-    let timeout_hours = hours.and_then(|h| whole(h, 1, 168)).ok_or_else(|| {
-        format!("autoShutdown: a time of {} hours is none that timeoutHours takes: 1 to 168", shown(hours))
-    })?;
+    let timeout_hours = hours
+        .and_then(|h| whole(h, 1, 168))
+        .ok_or_else(|| format!("autoShutdown: a time of {} hours is none that timeoutHours takes: 1 to 168", shown(hours)))?;
     Ok(Some(AutoShutdown { timeout_hours, force: machine.auto_shutdown_force.unwrap_or_default() }))
 }
 

@@ -68,7 +68,12 @@ fn machine(fields: &Value) -> Option<Machine> {
 fn whatever_machine_the_simulator_can_have_its_manifest_is_accepted_and_differs_in_the_mark_alone() {
     let (mut printed, mut refused) = (0, 0);
     let cases = ProptestConfig::default().cases;
-    let config = ProptestConfig { failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(20_260_101), cases, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(20_260_101),
+        cases,
+        ..ProptestConfig::default()
+    };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     for _ in 0..cases {
         let fields = fields().new_tree(&mut runner).unwrap().current();

@@ -80,7 +80,11 @@ fn what_no_resource_has_is_counted_and_a_resources_own_is_not() {
         // Adopted, it is none any more.
         let id = world.machines().iter().find(|m| m["name"] == "by hand").unwrap()["id"].clone();
         user.secret("key", "second-key-of-te1").await;
-        user.create("b", &json!({"templateId": null, "adopt": {"machineId": id}, "machineType": "A4000", "credentialsRef": {"name": "key"}})).await;
+        user.create(
+            "b",
+            &json!({"templateId": null, "adopt": {"machineId": id}, "machineType": "A4000", "credentialsRef": {"name": "key"}}),
+        )
+        .await;
         user.until_settled("b").await.unwrap();
         assert_eq!(counts(&metrics())[0], Some(1.0));
         // Let go, it is one again.
