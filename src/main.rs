@@ -49,7 +49,9 @@ fn ask(work: impl Future<Output = Result<Printed, controller::Stopped>>) -> Done
     until_stopped(|stop| async move {
         let Some(answer) = stop.run_until_cancelled(work).await else { return Err((FAILED, "interrupted".to_owned())) };
         let Printed { result, notes } = answer.map_err(code)?;
-        notes.iter().for_each(|note| eprintln!("note: {note}"));
+        for note in notes {
+            eprintln!("note: {note}");
+        }
         print(&result);
         Ok(())
     })

@@ -15,9 +15,9 @@ use crate::paperspace::{Client, clean_text};
 pub async fn run(args: AdoptManifestArgs, environment_key: Option<SecretString>) -> Result<Printed, Stopped> {
     let client = client(&args.api, environment_key)?;
     let id = &args.machine;
-    let machine = patiently(|| client.machine(id)).await.map_err(|error| match error.is_not_found() {
-        true => Stopped::Failed(format!("Paperspace has no machine {id} in this account")),
-        false => failed(error),
+    let machine = patiently(|| client.machine(id)).await.map_err(|error| {
+        let there_is_none = || Stopped::Failed(format!("Paperspace has no machine {id} in this account"));
+        if error.is_not_found() { there_is_none() } else { failed(error) }
     })?;
     let private = has_private_network(&client, &machine).await?;
     let Manifest { mut object, left_out } = manifest(&machine, private).map_err(|wrong| {

@@ -39,7 +39,7 @@ pub async fn run(args: OrphansArgs, environment_key: Option<SecretString>) -> Re
 
 async fn see(kubernetes: &kube::Client, living: &mut Living) -> Result<(), Stopped> {
     let resources = all_resources(kubernetes).await.map_err(|error| Stopped::Failed(format!("Kubernetes: {error}")))?;
-    resources.iter().for_each(|resource| living.add(resource));
+    living.extend(Living::of(&resources));
     Ok(())
 }
 

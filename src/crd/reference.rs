@@ -30,13 +30,28 @@ pub fn markdown() -> String {
         let _ = write!(text, "\n## {part}\n\n{what}\n\n| field | type | default | limits | what |\n|---|---|---|---|---|\n");
         for (path, [kind, default, what]) in &rows.cells {
             let limits: Vec<&str> =
-                [&rows.limits, &rows.answers].into_iter().flat_map(|of| of.get(path)).flatten().map(String::as_str).collect();
+                [&rows.limits, &rows.answers].into_iter().filter_map(|of| of.get(path)).flatten().map(String::as_str).collect();
             let limits = limits.join("<br>");
             let _ = writeln!(text, "| `{path}` | {kind} | {default} | {limits} | {what} |");
         }
     }
     text
 }
+
+/// What other columns and rows say of a field.
+const ELSEWHERE: [&str; 11] = [
+    "additionalProperties",
+    "default",
+    "description",
+    "format",
+    "items",
+    "nullable",
+    "properties",
+    "required",
+    "title",
+    "type",
+    "x-kubernetes-validations",
+];
 
 #[derive(Default)]
 struct Rows {
@@ -81,32 +96,19 @@ impl Rows {
         if let (Some(least), Some(most)) = (schema.get("minimum"), schema.get("maximum")) {
             all.push(format!("{} to {}", whole(least), whole(most)));
         }
-        for (keyword, value) in schema.as_object().into_iter().flatten() {
+        for (keyword, value) in schema.as_object().into_iter().flatten().filter(|(keyword, _)| !ELSEWHERE.contains(&keyword.as_str())) {
             all.extend(match keyword.as_str() {
-                "description"
-                | "type"
-                | "default"
-                | "properties"
-                | "items"
-                | "additionalProperties"
-                | "required"
-                | "format"
-                | "title"
-                | "nullable"
-                | "x-kubernetes-validations" => None,
                 "minimum" | "maximum" if schema.get("minimum").is_some() && schema.get("maximum").is_some() => None,
                 "enum" => Some(value.as_array().into_iter().flatten().map(|v| format!("`{}`", whole(v))).collect::<Vec<_>>().join(", ")),
                 "minimum" => Some(format!("at least {}", whole(value))),
                 "maximum" => Some(format!("at most {}", whole(value))),
                 "maxLength" => Some(format!("at most {value} characters")),
                 "maxItems" => Some(format!("at most {value} entries")),
-                "x-kubernetes-list-type" if value == "set" => Some("no entry twice".to_owned()),
-                "x-kubernetes-list-type" if value != "map" => None,
-                "x-kubernetes-list-type" => {
-                    let keys = schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().map(|key| format!("`{}`", word(key)));
+                "x-kubernetes-list-type" => (value == "set").then(|| "no entry twice".to_owned()),
+                "x-kubernetes-list-map-keys" => {
+                    let keys = value.as_array().into_iter().flatten().map(|key| format!("`{}`", word(key)));
                     Some(format!("one entry for each {}", keys.collect::<Vec<_>>().join(" and ")))
                 }
-                "x-kubernetes-list-map-keys" => None,
                 other => Some(format!("{other}: `{}`", whole(value).replace('|', "\\|"))),
             });
         }

@@ -24,7 +24,9 @@ impl Living {
     /// Of these resources.
     pub fn of<'a>(objects: impl IntoIterator<Item = &'a PaperspaceMachine>) -> Self {
         let mut living = Self::default();
-        objects.into_iter().for_each(|object| living.add(object));
+        for object in objects {
+            living.add(object);
+        }
         living
     }
 

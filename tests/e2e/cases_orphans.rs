@@ -86,7 +86,9 @@ fn what_no_resource_has_is_listed_with_why_and_price_and_nothing_is_changed() {
     assert!(line("total:").contains("3 machines, 0.92 USD/h (0.76 of it of machines that are off), 1 scripts, 1 addresses"));
     assert!(table.contains("what Paperspace states") && table.contains("costs its disk") && table.contains("3 USD a month"));
     assert_eq!(t.sim.writes(), before, "nothing was changed");
-    [by_hand, gone, prod].iter().for_each(|id| t.stays(id));
+    for id in [by_hand, gone, prod] {
+        t.stays(&id);
+    }
     t.end();
 }
 

@@ -122,8 +122,8 @@ fn any_name_becomes_one_that_kubernetes_takes() {
 fn machines_of_one_name_get_names_of_their_own_whichever_is_asked_about_first() {
     let named = |id: &str, name: &str| by_hand(|m| (m.id, m.name) = (id.to_owned(), name.to_owned()));
     let all = [named("ps1", "Train"), named("ps2", &format!("train-{MARK}")), named("ps3", "other")];
-    let names: Vec<String> = all.iter().map(|machine| resource_name(machine, &all)).collect();
-    assert_eq!(names, ["train-ps1", "train-ps2", "other"]);
+    let given: Vec<String> = all.iter().map(|machine| resource_name(machine, &all)).collect();
+    assert_eq!(given, ["train-ps1", "train-ps2", "other"]);
     let long = "y".repeat(63);
     let twins = [named("ps1", &long), named("ps2", &long)];
     let name = resource_name(&twins[0], &twins);

@@ -11,7 +11,7 @@ use crate::paperspace::types::{Machine, MachineState, PublicIp, StartupScript};
 const OTHER: &str = "aaaaaaaaaaaa";
 
 /// A resource whose uid gives [`MARK`].
-fn resource(spec: Value, status: Value) -> PaperspaceMachine {
+fn resource(spec: &Value, status: &Value) -> PaperspaceMachine {
     let mut object = json!({
         "apiVersion": "paperspace-operator.dev/v1alpha1", "kind": "PaperspaceMachine",
         "metadata": {"name": "train", "namespace": "ml", "uid": UID},
@@ -22,10 +22,10 @@ fn resource(spec: Value, status: Value) -> PaperspaceMachine {
 }
 
 fn living() -> Living {
-    Living::of([&resource(json!({}), json!({"machineId": "psmine", "conditions": []}))])
+    Living::of([&resource(&json!({}), &json!({"machineId": "psmine", "conditions": []}))])
 }
 
-fn script(id: &str, name: &str, over: Value) -> StartupScript {
+fn script(id: &str, name: &str, over: &Value) -> StartupScript {
     let mut script = json!({"id": id, "name": name, "assignedMachineIds": [], "dtCreated": "2026-01-01T00:00:00Z"});
     script.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
     serde_json::from_value(script).unwrap()
@@ -46,8 +46,8 @@ fn of_machines(machines: &[Machine], living: &Living, cluster_id: Option<&str>) 
 
 #[test]
 fn a_machine_belongs_by_its_id_by_the_id_to_adopt_or_by_its_mark() {
-    let adopting = resource(json!({"adopt": {"machineId": "psadopted"}}), json!(null));
-    let living = Living::of([&resource(json!({}), json!({"machineId": "psmine"})), &adopting]);
+    let adopting = resource(&json!({"adopt": {"machineId": "psadopted"}}), &json!(null));
+    let living = Living::of([&resource(&json!({}), &json!({"machineId": "psmine"})), &adopting]);
     let all = [machine("psmine", "renamed"), machine("psadopted", "by hand"), machine("psx", NAME), machine("psy", "by hand")];
     assert_eq!(of_machines(&all, &living, None), [("psy".to_owned(), Why::Unmarked)]);
     assert_eq!(of_machines(&all, &Living::default(), None).len(), 4, "without resources nothing belongs");
@@ -79,19 +79,19 @@ fn what_another_cluster_made_is_told_apart_where_this_one_has_an_id() {
 #[test]
 fn only_scripts_that_end_in_a_mark_are_an_operators_and_those_in_use_belong() {
     let uses = resource(
-        json!({"startupScript": {"scriptId": "scnamed"}}),
-        json!({"machineId": "psmine", "applied": {"startupScriptId": "scapplied"}}),
+        &json!({"startupScript": {"scriptId": "scnamed"}}),
+        &json!({"machineId": "psmine", "applied": {"startupScriptId": "scapplied"}}),
     );
     let orphan = format!("old-{OTHER}");
     let all = [
-        script("scuser", "setup", json!({})),
-        script("scmine", &format!("train-{MARK}"), json!({})),
-        script("scnamed", &orphan, json!({})),
-        script("scapplied", &orphan, json!({})),
-        script("scassigned", &orphan, json!({"assignedMachineIds": ["psx", "psmine"]})),
-        script("scdeleted", &orphan, json!({"dtDeleted": "2026-01-02T00:00:00Z"})),
-        script("scelsewhere", &orphan, json!({"assignedMachineIds": ["psx"]})),
-        script("scold", &orphan, json!({})),
+        script("scuser", "setup", &json!({})),
+        script("scmine", &format!("train-{MARK}"), &json!({})),
+        script("scnamed", &orphan, &json!({})),
+        script("scapplied", &orphan, &json!({})),
+        script("scassigned", &orphan, &json!({"assignedMachineIds": ["psx", "psmine"]})),
+        script("scdeleted", &orphan, &json!({"dtDeleted": "2026-01-02T00:00:00Z"})),
+        script("scelsewhere", &orphan, &json!({"assignedMachineIds": ["psx"]})),
+        script("scold", &orphan, &json!({})),
     ];
     let found = orphans::scripts(&all, &Living::of([&uses]), None);
     assert_eq!(shown(&found), [("scelsewhere", Why::Marked), ("scold", Why::Marked)]);
@@ -101,7 +101,7 @@ fn only_scripts_that_end_in_a_mark_are_an_operators_and_those_in_use_belong() {
 
 #[test]
 fn an_address_belongs_to_its_machine_or_to_the_resource_that_had_it_allocated() {
-    let keeps = resource(json!({}), json!({"applied": {"allocatedIp": "9.0.0.1"}}));
+    let keeps = resource(&json!({}), &json!({"applied": {"allocatedIp": "9.0.0.1"}}));
     let mut with_address = machine("ps1", "by hand");
     with_address.public_ip = Some("9.0.0.2".to_owned());
     let all = [address("9.0.0.1", None), address("9.0.0.2", None), address("9.0.0.3", Some("psx")), address("9.0.0.4", None)];
@@ -137,6 +137,6 @@ fn the_rates_are_paperspaces_own_and_those_of_machines_that_are_off_are_said_apa
 fn what_two_looks_saw_lives() {
     let mut both = Living::default();
     both.extend(living());
-    both.extend(Living::of([&resource(json!({"adopt": {"machineId": "ps2"}}), json!(null))]));
+    both.extend(Living::of([&resource(&json!({"adopt": {"machineId": "ps2"}}), &json!(null))]));
     assert_eq!(of_machines(&[machine("psmine", "x"), machine("ps2", "x"), machine("ps3", NAME)], &both, None), []);
 }
