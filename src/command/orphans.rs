@@ -23,24 +23,26 @@ pub async fn run(args: OrphansArgs, environment_key: Option<SecretString>) -> Re
     let mut living = Living::default();
     see(&kubernetes, &mut living).await?;
     let (machines, scripts, addresses) = stock(&client).await?;
-    see(&kubernetes, &mut living).await?;
+    let resources = see(&kubernetes, &mut living).await?;
     let cluster = args.cluster_id.as_deref();
     let mut found = orphans::machines(&machines, &living, cluster);
     found.extend(orphans::scripts(&scripts, &living, cluster));
     found.extend(orphans::addresses(&addresses, &machines, &living));
     found.retain(|orphan| args.why.is_empty() || args.why.contains(&orphan.why));
     let result = match args.output {
-        Output::Table => in_a_table(&found),
-        Output::Json => in_json(&found, client.endpoint(), &team),
+        Output::Table => in_a_table(&found, resources),
+        Output::Json => in_json(&found, client.endpoint(), &team, resources),
         Output::Ids => found.iter().filter(|o| o.kind == Kind::Machine).fold(String::new(), |all, o| all + &o.id + "\n"),
     };
-    Ok(Printed { result, notes: Vec::new() })
+    let nothing = (resources == 0).then(|| "this cluster has no PaperspaceMachine at all: is it the right one?".to_owned());
+    Ok(Printed { result, notes: nothing.into_iter().collect() })
 }
 
-async fn see(kubernetes: &kube::Client, living: &mut Living) -> Result<(), Stopped> {
+/// Adds all resources, and says how many there are.
+async fn see(kubernetes: &kube::Client, living: &mut Living) -> Result<usize, Stopped> {
     let resources = all_resources(kubernetes).await.map_err(|error| Stopped::Failed(format!("Kubernetes: {error}")))?;
     living.extend(Living::of(&resources));
-    Ok(())
+    Ok(resources.len())
 }
 
 async fn stock(client: &Client) -> Result<(Vec<Machine>, Vec<StartupScript>, Vec<PublicIp>), Stopped> {
@@ -55,10 +57,11 @@ fn count(found: &[Orphan], kind: Kind) -> usize {
     found.iter().filter(|orphan| orphan.kind == kind).count()
 }
 
-fn in_json(found: &[Orphan], endpoint: &str, team: &str) -> String {
+fn in_json(found: &[Orphan], endpoint: &str, team: &str, resources: usize) -> String {
     let (rate, of_those_off) = orphans::hourly_rates(found);
     let value = json!({
         "account": {"endpoint": endpoint, "team": team},
+        "resources": resources,
         "orphans": found,
         "total": {
             "machines": count(found, Kind::Machine), "scripts": count(found, Kind::Script), "addresses": count(found, Kind::Address),
@@ -70,7 +73,7 @@ fn in_json(found: &[Orphan], endpoint: &str, team: &str) -> String {
 
 const HEADER: [&str; 9] = ["KIND", "ID", "NAME", "WHY", "TYPE", "REGION", "STATE", "USD/H", "CREATED"];
 
-fn in_a_table(found: &[Orphan]) -> String {
+fn in_a_table(found: &[Orphan], resources: usize) -> String {
     let or_none = |text: Option<&str>| text.map(clean_text).filter(|text| !text.is_empty()).unwrap_or_else(|| "-".to_owned());
     let row = |o: &Orphan| {
         [
@@ -94,7 +97,8 @@ fn in_a_table(found: &[Orphan]) -> String {
         decimal(rate),
         decimal(of_those_off)
     );
-    let _ = writeln!(text, "\nUSD/H is what Paperspace states for an hour of use; a machine that is off still costs its disk.");
+    let _ = writeln!(text, "\nNone of the {resources} resources of this cluster has these.");
+    let _ = writeln!(text, "USD/H is what Paperspace states for an hour of use; a machine that is off still costs its disk.");
     if addresses > 0 {
         let _ = writeln!(text, "A static address is documented at 3 USD a month.");
     }
