@@ -10,8 +10,9 @@ use kube::runtime::events::Reporter;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, LabelledSecrets};
 use super::objects::Objects;
+use super::sources::Sources;
 use crate::fleet::Keys;
 use crate::lifecycle::memory::Memory;
 use crate::lifecycle::observe::{Moment, Settings};
@@ -23,7 +24,11 @@ pub struct Context {
     /// Kubernetes.
     pub objects: Objects,
     /// Keys by resource.
-    pub credentials: Credentials,
+    pub(super) credentials: Credentials,
+    /// Startup scripts by resource.
+    pub(super) sources: Sources,
+    /// The Secrets that both may use.
+    pub(super) secrets: LabelledSecrets,
     /// Keys and accounts.
     pub keys: Arc<Keys>,
     /// Settings of the decisions.

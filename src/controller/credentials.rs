@@ -20,7 +20,7 @@ use crate::paperspace;
 
 /// Who may use the operator's own key.
 #[derive(Debug)]
-pub enum Allowed {
+pub(super) enum Allowed {
     /// Every namespace.
     All,
     /// These.
@@ -31,7 +31,7 @@ pub enum Allowed {
 
 impl Allowed {
     /// From the flag: `*`, names separated by commas, or a label selector.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         if text.trim() == "*" {
             return Ok(Self::All);
         }
@@ -66,7 +66,7 @@ impl Allowed {
 }
 
 /// The operator's own key: from a file that is read again when it changes, or from the environment.
-pub struct OwnKey {
+pub(super) struct OwnKey {
     file: Option<PathBuf>,
     environment: Option<SecretString>,
     read: Mutex<Option<(SystemTime, Option<SecretString>)>>,
@@ -74,17 +74,17 @@ pub struct OwnKey {
 
 impl OwnKey {
     /// The file goes before the environment.
-    pub fn new(file: Option<PathBuf>, environment: Option<SecretString>) -> Self {
+    pub(super) fn new(file: Option<PathBuf>, environment: Option<SecretString>) -> Self {
         Self { file, environment, read: Mutex::default() }
     }
 
     /// Whether it can change while the process runs.
-    pub fn may_change(&self) -> bool {
+    pub(super) fn may_change(&self) -> bool {
         self.file.is_some()
     }
 
     /// The key as it is now.
-    pub fn get(&self) -> Option<SecretString> {
+    pub(super) fn get(&self) -> Option<SecretString> {
         let Some(file) = &self.file else { return self.environment.clone() };
         // A mounted Secret is a link to a new file after each change.
         let modified = std::fs::metadata(file).and_then(|m| m.modified()).ok()?;
@@ -105,27 +105,39 @@ impl OwnKey {
 }
 
 /// Where keys come from.
-pub struct Credentials {
+pub(super) struct Credentials {
     objects: Objects,
     own: OwnKey,
     allowed: Allowed,
-    /// The labelled Secrets, by watched namespace (`None`: all).
-    secrets: RwLock<HashMap<Option<String>, Store<Secret>>>,
+    secrets: LabelledSecrets,
+}
+
+/// The Secrets that are labelled for use, by watched namespace (`None`: all).
+#[derive(Clone, Default)]
+pub(super) struct LabelledSecrets(Arc<RwLock<HashMap<Option<String>, Store<Secret>>>>);
+
+impl LabelledSecrets {
+    /// Those of a watched namespace.
+    pub(super) fn watch(&self, namespace: Option<String>, store: Store<Secret>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(namespace, store);
+    }
+
+    /// The Secret of this name, if its label allows this use.
+    pub(super) fn get(&self, namespace: &str, name: &str, purpose: &str) -> Option<Arc<Secret>> {
+        let secrets = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let store = secrets.get(&Some(namespace.to_owned())).or_else(|| secrets.get(&None))?;
+        store.get(&ObjectRef::new(name).within(namespace)).filter(|secret| secret.labels().get(USE_LABEL).is_some_and(|l| l == purpose))
+    }
 }
 
 impl Credentials {
-    /// With no Secrets yet.
-    pub fn new(objects: Objects, own: OwnKey, allowed: Allowed) -> Self {
-        Self { objects, own, allowed, secrets: RwLock::default() }
-    }
-
-    /// The labelled Secrets of a watched namespace.
-    pub fn watch(&self, namespace: Option<String>, store: Store<Secret>) {
-        self.secrets.write().unwrap_or_else(PoisonError::into_inner).insert(namespace, store);
+    /// From these.
+    pub(super) fn new(objects: Objects, own: OwnKey, allowed: Allowed, secrets: LabelledSecrets) -> Self {
+        Self { objects, own, allowed, secrets }
     }
 
     /// The operator's own key.
-    pub fn own(&self) -> Option<SecretString> {
+    pub(super) fn own(&self) -> Option<SecretString> {
         self.own.get()
     }
 
@@ -145,7 +157,7 @@ impl Credentials {
 
     async fn secret_key(&self, namespace: &str, reference: &CredentialsRef) -> Result<SecretString, Access> {
         let CredentialsRef { name, key } = reference;
-        if let Some(secret) = self.labelled(namespace, name) {
+        if let Some(secret) = self.secrets.get(namespace, name, USE_CREDENTIALS) {
             let value = secret.data.as_ref().and_then(|d| d.get(key)).and_then(|v| String::from_utf8(v.0.clone()).ok());
             let value = value.map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
             return value.map(SecretString::from).ok_or_else(|| Access::Missing(format!("Secret {namespace}/{name} has no usable value under the key {key:?}: put the API key there, or name another key in spec.credentialsRef.key")));
@@ -162,12 +174,6 @@ impl Credentials {
             ))),
             Err(error) => Err(Access::Unknown(unreachable(&error))),
         }
-    }
-
-    fn labelled(&self, namespace: &str, name: &str) -> Option<Arc<Secret>> {
-        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
-        let store = secrets.get(&Some(namespace.to_owned())).or_else(|| secrets.get(&None))?;
-        store.get(&ObjectRef::new(name).within(namespace))
     }
 
     async fn default_for(&self, namespace: &str) -> Result<SecretString, Access> {
@@ -193,8 +199,8 @@ impl Credentials {
     }
 }
 
-/// Kubernetes did not answer a question about keys: nothing is concluded from that.
-fn unreachable(error: &super::Error) -> paperspace::Error {
+/// Kubernetes did not answer a question: nothing is concluded from that.
+pub(super) fn unreachable(error: &super::Error) -> paperspace::Error {
     paperspace::Error::Transport { route: "Kubernetes API", maybe_sent: false, message: error.to_string() }
 }
 

@@ -11,6 +11,7 @@ use crate::crd::PaperspaceMachine;
 use crate::lifecycle::memory::WriteAhead;
 use crate::lifecycle::observe::Moment;
 use crate::lifecycle::step::{Decision, Outcome, Step};
+use crate::paperspace::types::{CreateStartupScript, UpdateStartupScript};
 use crate::paperspace::{self, Client};
 
 /// How old the look at the object may be that justifies a change on Paperspace.
@@ -56,6 +57,19 @@ pub(super) async fn execute(
             }
             written
         }
+        // These write to another object than the resource, whose version stays as it was.
+        Step::WriteConfigMap { name, data } => {
+            return Ok(match context.objects.write_config_map(object, name, data).await? {
+                Written::As(_) => Executed::Done(version),
+                Written::Conflict => Executed::Conflict,
+            });
+        }
+        Step::DeleteConfigMap { name } => {
+            return Ok(match context.objects.delete_config_map(object, name).await? {
+                Written::As(_) => Executed::Done(version),
+                Written::Conflict => Executed::Conflict,
+            });
+        }
         step => {
             let Some(client) = ready_client(context, step, client, began).await else { return Ok(Executed::Conflict) };
             return Ok(call(context, object, step, &client, slot).await);
@@ -76,14 +90,16 @@ pub(super) async fn execute(
 async fn ready_client(context: &Context, step: &Step, client: Option<&Client>, began: Moment) -> Option<Client> {
     let client = client?;
     let client = match step {
-        Step::Create { .. } => client.clone(),
+        Step::Create { .. } | Step::CreateScript { .. } => client.clone(),
         _ => client.spending(client.budget().acquire().await),
     };
     (context.clock.now().at_most_since(&began) < STALE).then_some(client)
 }
 
 async fn call(context: &Context, object: &PaperspaceMachine, step: &Step, client: &Client, slot: &mut Slot) -> Executed {
-    let data = |result: Result<paperspace::types::MachineAndEvent, paperspace::Error>| result.map(|reply| Some(reply.data));
+    let data =
+        |result: Result<paperspace::types::MachineAndEvent, paperspace::Error>| result.map(|reply| Outcome::Machine(Box::new(reply.data)));
+    let done = |result: Result<(), paperspace::Error>| result.map(|()| Outcome::Done);
     let result = match step {
         Step::Create { attempt: _, body, timeout } => {
             // Without the place that was taken before the write-ahead the request would have to wait: the attempt is settled instead.
@@ -93,15 +109,37 @@ async fn call(context: &Context, object: &PaperspaceMachine, step: &Step, client
             };
             data(client.create_machine(permit, body, *timeout).await)
         }
+        Step::CreateScript { attempt: _, name, text, run_once, timeout } => {
+            let Some(permit) = slot.permit.take() else {
+                slot.memory.write_ahead = None;
+                return Executed::Conflict;
+            };
+            let body = CreateStartupScript { name: name.clone(), script: text.secret(), is_run_once: *run_once };
+            client.create_startup_script(permit, &body, *timeout).await.map(|script| Outcome::Script(Box::new(script)))
+        }
+        Step::UpdateScript { script, text, run_once } => {
+            let body = UpdateStartupScript { script: Some(text.secret()), is_run_once: Some(*run_once), ..UpdateStartupScript::default() };
+            client.update_startup_script(script, &body).await.map(|script| Outcome::Script(Box::new(script)))
+        }
+        Step::DeleteScript { script } => done(client.delete_startup_script(script).await),
+        Step::AddAccessor { machine, user } => done(client.add_accessor(machine, user).await.map(|_| ())),
+        Step::RemoveAccessor { machine, user } => done(client.remove_accessor(machine, user).await.map(|_| ())),
+        Step::AssignIp { ip, machine } => done(client.assign_public_ip(ip, machine.as_deref()).await.map(|_| ())),
         Step::Update { id, body, resize: _ } => data(client.update_machine(id, body).await),
         Step::Start { id } | Step::Restart { id, operation: _, off: true } => data(client.start_machine(id).await),
         Step::Stop { id } => data(client.stop_machine(id).await),
         Step::Restart { id, operation: _, off: false } => data(client.restart_machine(id).await),
-        Step::AssignScript { script, machine } => client.assign_startup_script(script, machine).await.map(|()| None),
-        Step::UnassignScript { script, machine } => client.unassign_startup_script(script, machine).await.map(|()| None),
-        Step::ReleaseIp { ip } => client.release_public_ip(ip).await.map(|()| None),
+        Step::AssignScript { script, machine } => done(client.assign_startup_script(script, machine).await),
+        Step::UnassignScript { script, machine } => done(client.unassign_startup_script(script, machine).await),
+        Step::ReleaseIp { ip } => done(client.release_public_ip(ip).await),
         Step::Delete { id } => data(client.delete_machine(id).await),
-        Step::Nothing | Step::AddFinalizer | Step::RemoveFinalizer | Step::Annotate { .. } | Step::WriteAhead { .. } => Ok(None),
+        Step::Nothing
+        | Step::AddFinalizer
+        | Step::RemoveFinalizer
+        | Step::Annotate { .. }
+        | Step::WriteAhead { .. }
+        | Step::WriteConfigMap { .. }
+        | Step::DeleteConfigMap { .. } => Ok(Outcome::Done),
     };
     let outcome = Outcome::of_call(step, result);
     slot.memory = std::mem::take(&mut slot.memory).learn(step, &outcome, object.metadata.generation, context.clock.now());
@@ -110,6 +148,6 @@ async fn call(context: &Context, object: &PaperspaceMachine, step: &Step, client
             tracing::info!(step = step.kind().as_str(), %error, "Paperspace did not do it");
             Executed::Failed
         }
-        Outcome::Done | Outcome::Machine(_) => Executed::Done(object.resource_version()),
+        Outcome::Done | Outcome::Machine(_) | Outcome::Script(_) => Executed::Done(object.resource_version()),
     }
 }

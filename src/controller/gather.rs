@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::ResourceExt;
 
 use super::context::{Context, Slot};
 use super::error::Error;
 use crate::crd::PaperspaceMachine;
-use crate::fleet::{Account, Interest, Opened, Wake};
+use crate::fleet::{Account, Interest, Listings, Opened, Wake};
 use crate::lifecycle::decide::decide;
 use crate::lifecycle::names::Mark;
-use crate::lifecycle::observe::{Access, Facts, KeySource, Moment, Observation, Question};
+use crate::lifecycle::observe::{Access, Facts, KeySource, Listed, Listing, Moment, Observation, Question};
 use crate::lifecycle::step::{Decision, Next};
 use crate::paperspace::{self, Client, clean_text, types::Machine};
 
@@ -54,6 +55,7 @@ impl<'a> Gathering<'a> {
                 memory: &slot.memory,
                 unobserved_for: account.as_ref().map_or(now.mono, |a| a.unobserved_for()),
                 marked: &marked,
+                quota: account.as_ref().map(|a| a.quota()).unwrap_or_default(),
                 facts: &self.facts,
             };
             match decide(&observation) {
@@ -98,6 +100,15 @@ impl<'a> Gathering<'a> {
             self.facts.crd_terminating = Some(self.context.objects.goes_with_crd(self.object).await);
             return;
         }
+        if question == Question::ScriptText {
+            self.facts.script_text = Some(self.context.sources.text_of(self.object).await);
+            return;
+        }
+        if let Question::ConfigMap { name } = question {
+            let look = self.context.objects.config_map(self.object, &name).await;
+            self.facts.config_maps.insert(name, look);
+            return;
+        }
         // The core asks about Paperspace only once it has accepted a key.
         let Some(Opened { client, account: Some(account), .. }) = self.opened.get(&slot.memory.key).cloned() else { return };
         match question {
@@ -123,7 +134,34 @@ impl<'a> Gathering<'a> {
                 let answer = client.availability(&spec.machine_type, &spec.region.to_ascii_lowercase()).await;
                 self.facts.available = Some(noted(&account, &client, answer));
             }
-            Question::Access { .. } | Question::CrdTerminating => {}
+            Question::Listing { of, begun_after } => self.listing(&account, &client, of, begun_after).await,
+            Question::Accessors { id, begun_after: _ } => {
+                let began = account.now();
+                let answer = client.accessors(&id).await.map(|items| Listed { began, items: Arc::new(items) });
+                self.facts.accessors = Some(noted(&account, &client, answer));
+            }
+            Question::Desktop { id } => self.facts.desktop = Some(noted(&account, &client, unless_refused(client.desktop(&id).await))),
+            Question::Standing => self.facts.standing = Some(noted(&account, &client, unless_refused(client.account_standing().await))),
+            Question::Access { .. } | Question::CrdTerminating | Question::ScriptText | Question::ConfigMap { .. } => {}
+        }
+    }
+
+    async fn listing(&mut self, account: &Account, client: &Client, of: Listing, begun_after: Duration) {
+        let Listings { os_templates, custom_templates, networks, users, public_ips, scripts, snapshots } = &account.listings;
+        let now = || account.now();
+        macro_rules! answer {
+            ($list:ident, $read:expr) => {
+                self.facts.$list = Some(noted(account, client, $list.get(now, begun_after, $read).await))
+            };
+        }
+        match of {
+            Listing::OsTemplates => answer!(os_templates, client.os_templates()),
+            Listing::CustomTemplates => answer!(custom_templates, client.custom_templates()),
+            Listing::Networks => answer!(networks, client.private_networks()),
+            Listing::Users => answer!(users, client.team_users(&account.team)),
+            Listing::PublicIps => answer!(public_ips, client.public_ips()),
+            Listing::Scripts => answer!(scripts, client.startup_scripts()),
+            Listing::Snapshots => answer!(snapshots, client.snapshots()),
         }
     }
 
@@ -153,6 +191,15 @@ impl<'a> Gathering<'a> {
             }
             Err(error) => Access::Missing(clean_text(&error.to_string())),
         }
+    }
+}
+
+/// That Paperspace refuses to say is an answer too: it does not know, or there is nothing.
+fn unless_refused<T>(result: Result<T, paperspace::Error>) -> Result<Option<T>, paperspace::Error> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_refusal() || error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

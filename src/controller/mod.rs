@@ -2,6 +2,7 @@
 //!
 //! Start with [`reconcile`]: one pass is gather (answer the core's questions), execute (at most one effect), write (status, then events).
 
+mod config_maps;
 mod context;
 mod credentials;
 mod error;
@@ -12,6 +13,7 @@ mod operator;
 mod orphans;
 pub mod reconcile;
 mod run;
+mod sources;
 mod watch;
 
 pub use context::{Clock, Context, Nonce, Outside};

@@ -28,7 +28,7 @@ pub(super) enum Written {
 /// The Kubernetes API as this operator uses it.
 #[derive(Clone)]
 pub struct Objects {
-    client: Client,
+    pub(super) client: Client,
 }
 
 impl Objects {
@@ -188,7 +188,7 @@ fn json_patch(operations: serde_json::Value) -> Result<Patch<()>, Error> {
     serde_json::from_value(operations).map(Patch::Json).map_err(|e| Error::Unreadable(e.to_string()))
 }
 
-fn written<T>(result: Result<T, Error>, version: impl Fn(T) -> Option<String>) -> Result<Written, Error> {
+pub(super) fn written<T>(result: Result<T, Error>, version: impl Fn(T) -> Option<String>) -> Result<Written, Error> {
     match result {
         Ok(object) => Ok(Written::As(version(object))),
         Err(Error::Kubernetes { what, source }) => match source.as_ref() {

@@ -19,11 +19,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::context::{Context, Outside};
-use super::credentials::{Credentials, OwnKey};
+use super::credentials::{Credentials, LabelledSecrets, OwnKey};
 use super::objects::{self, Objects};
 use super::orphans::Orphans;
 use super::reconcile::{Watched, error_policy, reconcile};
 use super::run::{Stopped, check};
+use super::sources::Sources;
 use super::watch::{self, Listed};
 use crate::args::RunArgs;
 use crate::crd::{CRD_NAME, FIELD_MANAGER};
@@ -82,8 +83,16 @@ impl Operator {
             adopt_with_default_key: args.allow_adopt_with_default_key,
         };
         let objects = Objects::new(client.clone());
+        let secrets = LabelledSecrets::default();
         let context = Arc::new(Context {
-            credentials: Credentials::new(objects.clone(), OwnKey::new(args.api.api_key_file.clone(), environment_key), allowed),
+            credentials: Credentials::new(
+                objects.clone(),
+                OwnKey::new(args.api.api_key_file.clone(), environment_key),
+                allowed,
+                secrets.clone(),
+            ),
+            sources: Sources::new(objects.clone(), secrets.clone()),
+            secrets,
             objects,
             keys: keys.clone(),
             settings,
@@ -139,13 +148,15 @@ impl Operator {
         let (sender, woken) = mpsc::unbounded();
         wakes.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.clone(), sender);
         let (secret_store, secrets) = watch::secrets(client.clone(), namespace.as_deref());
-        context.credentials.watch(namespace.clone(), secret_store);
+        context.secrets.watch(namespace.clone(), secret_store);
         let (store, resources) = watch::resources(client.clone(), namespace.as_deref(), listed.clone());
         stores.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
-        let known = store.clone();
+        let (known, sources) = (store.clone(), store.clone());
+        let config_maps = watch::config_maps(client.clone(), namespace.as_deref());
         let controller = Controller::for_stream(resources, store)
             .with_config(controller::Config::default().concurrency(*concurrency))
             .watches_stream(secrets, move |secret| watch::users_of(&known, &secret))
+            .watches_stream(config_maps, move |map| watch::users_of_map(&sources, &map))
             .reconcile_on(woken)
             .reconcile_all_on(own_key_changes(context.clone(), stop.clone()))
             .graceful_shutdown_on(stop.clone().cancelled_owned())

@@ -72,8 +72,8 @@ impl Orphans {
             // Resources come before what they make and go after it: who was there before or after the lists may have made what they show.
             Ok(Belongings { scripts, addresses }) => self.living().map(|after| {
                 living.extend(after);
-                let mut found = orphans::scripts(&scripts, &living, None);
-                found.extend(orphans::addresses(&addresses, snapshot.machines(), &living));
+                let mut found = orphans::scripts(&scripts.items, &living, None);
+                found.extend(orphans::addresses(&addresses.items, snapshot.machines(), &living));
                 found
             }),
             Err(error) => {

@@ -4,15 +4,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::Secret;
-use kube::core::DeserializeGuard;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{PredicateConfig, WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use tokio::sync::SetOnce;
 
 use super::reconcile::Watched;
-use crate::crd::names::{USE_CREDENTIALS, USE_LABEL};
+use crate::crd::PaperspaceMachine;
+use crate::crd::names::{USE_CREDENTIALS, USE_LABEL, USE_SCRIPT};
 
 /// Set once the first list is in the store. `Store::wait_until_ready` is the controller's own: of several that wait, it wakes only the
 /// last.
@@ -46,7 +47,7 @@ pub(super) fn secrets(
     namespace: Option<&str>,
 ) -> (Store<Secret>, impl Stream<Item = Result<Secret, watcher::Error>> + Send + 'static) {
     let (reader, writer) = reflector::store();
-    let labelled = watcher::Config::default().labels(&format!("{USE_LABEL}={USE_CREDENTIALS}"));
+    let labelled = watcher::Config::default().labels(&format!("{USE_LABEL} in ({USE_CREDENTIALS},{USE_SCRIPT})"));
     let stream = watcher(api::<Secret>(client, namespace), labelled)
         .default_backoff()
         .modify(|secret| secret.managed_fields_mut().clear())
@@ -54,6 +55,18 @@ pub(super) fn secrets(
         .touched_objects()
         .inspect_err(|error| tracing::warn!(%error, "Secrets cannot be watched"));
     (reader, stream.boxed())
+}
+
+/// The ConfigMaps of a namespace (`None`: all) that changed or went, without their data. Nothing of them is kept: there may be many.
+pub(super) fn config_maps(
+    client: Client,
+    namespace: Option<&str>,
+) -> impl Stream<Item = Result<PartialObjectMeta<ConfigMap>, watcher::Error>> + Send + 'static {
+    watcher(api::<PartialObjectMeta<ConfigMap>>(client, namespace), watcher::Config::default())
+        .default_backoff()
+        .touched_objects()
+        .inspect_err(|error| tracing::warn!(%error, "ConfigMaps cannot be watched"))
+        .boxed()
 }
 
 fn api<K>(client: Client, namespace: Option<&str>) -> Api<K>
@@ -82,13 +95,28 @@ pub(super) fn worth_a_pass(watched: &Watched) -> Option<u64> {
     Some(hash.finish())
 }
 
-/// The resources that have their key in this Secret.
+/// The resources that have their key or their startup script in this Secret.
 pub(super) fn users_of(store: &Store<Watched>, secret: &Secret) -> Vec<ObjectRef<Watched>> {
+    let name = secret.name_any();
+    users(store, secret.namespace().as_deref(), |object| {
+        let script = object.spec.startup_script.as_ref().and_then(|s| s.secret_key_ref.as_ref());
+        object.spec.credentials_ref.as_ref().is_some_and(|r| r.name == name) || script.is_some_and(|r| r.name == name)
+    })
+}
+
+/// The resources that have their startup script in this ConfigMap, or publish their connection there.
+pub(super) fn users_of_map(store: &Store<Watched>, map: &PartialObjectMeta<ConfigMap>) -> Vec<ObjectRef<Watched>> {
+    let name = map.name_any();
+    users(store, map.namespace().as_deref(), |object| {
+        let script = object.spec.startup_script.as_ref().and_then(|s| s.config_map_key_ref.as_ref());
+        let published = object.spec.write_connection_to.as_ref();
+        script.is_some_and(|r| r.name == name) || published.is_some_and(|c| c.config_map_name == name)
+    })
+}
+
+fn users(store: &Store<Watched>, namespace: Option<&str>, uses: impl Fn(&PaperspaceMachine) -> bool) -> Vec<ObjectRef<Watched>> {
     let uses = |watched: &Watched| match watched {
-        DeserializeGuard(Ok(object)) => {
-            object.namespace() == secret.namespace()
-                && object.spec.credentials_ref.as_ref().is_some_and(|r| Some(&r.name) == secret.metadata.name.as_ref())
-        }
+        DeserializeGuard(Ok(object)) => object.namespace().as_deref() == namespace && uses(object),
         DeserializeGuard(Err(_)) => false,
     };
     store.state().iter().filter(|w| uses(w)).map(|w| ObjectRef::from_obj(w.as_ref())).collect()

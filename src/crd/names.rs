@@ -15,3 +15,5 @@ pub const ADDRESS_OF_MACHINE: &str = "paperspace-operator.dev/machine";
 pub const USE_LABEL: &str = "paperspace-operator.dev/use";
 /// The label's value for a Secret with an API key.
 pub const USE_CREDENTIALS: &str = "credentials";
+/// Value of [`USE_LABEL`] on a Secret that may be used as a startup script.
+pub const USE_SCRIPT: &str = "script";

@@ -89,6 +89,16 @@ reasons! {
     AccountMismatch { U, U, Stuck, "The key belongs to another team than the machine." }
     DefaultKeyNotAllowed { U, U, Stuck, "The operator's own key may not be used here (or not to adopt or observe); credentialsRef is needed." }
     CreateRejected { F, F, Stuck, "Paperspace refused to create the machine; retried slowly, and at once when the spec changes." }
+    TemplateNotFound { F, F, Stuck, "The template that the spec names is not there, or there are several." }
+    MachineTypeNotOffered { F, F, Stuck, "The template is not offered for the machine type." }
+    NetworkNotFound { F, F, Stuck, "The private network that the spec names is not there, or there are several." }
+    UserNotFound { F, F, Stuck, "A user that the spec names is not in the team." }
+    AddressUnavailable { F, F, Stuck, "The static address that the spec names is not the team's, in another region, or another machine has it." }
+    ScriptSourceMissing { F, F, Working, "The ConfigMap or Secret with the startup script is not there, or lacks the key." }
+    QuotaReached { F, F, Stuck, "The team has as many machines as it may have." }
+    AccountNotInGoodStanding { F, F, Stuck, "Paperspace does nothing for the account until a person has settled something, such as a payment." }
+    MachineTypeNotApproved { F, F, Stuck, "The team needs Paperspace's approval for the machine type." }
+    MachineTypeNotInRegion { F, F, Stuck, "The region does not have the machine type." }
     Restored { F, F, Stuck, "The resource was copied or restored from one that has a machine; none is created." }
     MachineMissing { F, F, Stuck, "The machine to adopt or observe is not there." }
     OwnedElsewhere { F, F, Stuck, "The machine to adopt carries the mark of another resource." }
@@ -104,6 +114,7 @@ reasons! {
     UpdateRejected { N, F, Stuck, "Paperspace refused a change; retried slowly, and at once when the spec changes." }
     AdoptedDiffers { N, F, Stuck, "The adopted machine differs from the spec, and onDifference Hold writes nothing until they are equal." }
     Unmendable { N, F, Stuck, "The machine differs in a field that cannot be changed." }
+    ConnectionNotWritten { N, F, Stuck, "The ConfigMap for the connection exists and is somebody else's." }
     Duplicate { N, F, Stuck, "Several machines carry this resource's mark." }
 }
 

@@ -52,14 +52,20 @@ use super::status::PaperspaceMachineStatus;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.templateId) || has(self.adopt)")
-        .message("templateId is required: write the id of an OS template or custom template (or adopt.machineId, to take over an existing machine)").field_path(".templateId"),
+    validation = Rule::new("has(self.templateId) || has(self.template) || has(self.adopt)")
+        .message("a template is required: write the id of an OS template or custom template in templateId, or its name in template (or adopt.machineId, to take over an existing machine)").field_path(".templateId"),
+    validation = Rule::new("!has(self.templateId) || !has(self.template)")
+        .message("templateId and template are two ways to say the same: leave one out").field_path(".template"),
+    validation = Rule::new("has(self.template) == has(oldSelf.template) && (!has(self.template) || self.template == oldSelf.template)")
+        .message("template is fixed: put back what it was, or delete the resource and create a new one").field_path(".template"),
     validation = Rule::new("has(self.templateId) == has(oldSelf.templateId) && (!has(self.templateId) || self.templateId == oldSelf.templateId)")
         .message("templateId is fixed: put back what it was, or delete the resource and create a new one").field_path(".templateId"),
     validation = Rule::new("!has(oldSelf.adopt) || (has(self.adopt) && self.adopt == oldSelf.adopt)")
         .message("adopt is fixed: put back what it was, or delete the resource (an adopted machine is kept unless deletionPolicy is Delete) and create a new one").field_path(".adopt"),
-    validation = Rule::new("!has(oldSelf.networkId) || has(self.networkId)")
-        .message("a machine cannot leave its private network: name that network or another in networkId").field_path(".networkId"),
+    validation = Rule::new("!has(self.networkId) || !has(self.networkName)")
+        .message("networkId and networkName are two ways to say the same: leave one out").field_path(".networkName"),
+    validation = Rule::new("!(has(oldSelf.networkId) || has(oldSelf.networkName)) || has(self.networkId) || has(self.networkName)")
+        .message("a machine cannot leave its private network: name that network or another in networkId or networkName").field_path(".networkId"),
     validation = Rule::new("!has(self.autoShutdown) || self.powerState != 'Running'")
         .message("autoShutdown would fight powerState Running: set powerState: Manual").field_path(".autoShutdown"),
     validation = Rule::new("!has(self.restorePoint) || has(self.restorePoint.snapshotId) || self.takeInitialSnapshot")
@@ -79,6 +85,10 @@ pub struct PaperspaceMachineSpec {
     #[schemars(length(max = 64))]
     #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9]+$')").message("write the template's id, letters and digits such as t0nspur5, not its name"))]
     pub template_id: Option<String>,
+
+    /// The template by name instead of by id. Looked up once, before the machine is created; the id is in status.resolved. Fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateName>,
 
     /// Region code: NY2, CA1 or AMS1 today. Fixed.
     #[schemars(length(max = 6))]
@@ -117,6 +127,12 @@ pub struct PaperspaceMachineSpec {
     #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9]+$')").message("write the network's id, letters and digits, not its name"))]
     pub network_id: Option<String>,
 
+    /// Name of a private network in the same region, instead of its id. It may be set or moved, not removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    #[x_kube(validation = Rule::new("self.size() > 0").message("write the network's name, or leave networkName out"))]
+    pub network_name: Option<String>,
+
     /// How the machine is reached from outside. Absent: a dynamic address at creation, and not compared afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_ip: Option<PublicIpSpec>,
@@ -148,9 +164,17 @@ pub struct PaperspaceMachineSpec {
     #[x_kube(validation = Rule::new("self == oldSelf").message("emailPassword acts at creation only and is fixed: put back what it was, or delete the resource and create a new one"))]
     pub email_password: bool,
 
-    /// A script that runs when the machine starts.
+    /// A script that runs when the machine starts, as root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub startup_script: Option<StartupScript>,
+
+    /// Members of the team who may use the machine. Paperspace puts their SSH keys on it when it is created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accessors: Option<Accessors>,
+
+    /// Where to publish how the machine is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_connection_to: Option<WriteConnectionTo>,
 
     /// Secret in the same namespace with the Paperspace API key. It must carry the label paperspace-operator.dev/use: credentials. Absent:
     /// the operator's own key, where that may be used.
@@ -210,11 +234,20 @@ pub enum ResizePolicy {
 /// How the machine is reached from outside.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.type == 'Static' || !has(self.reclaimPolicy)").message("reclaimPolicy is for static addresses: set type: Static, or leave reclaimPolicy out").field_path(".reclaimPolicy"))]
+#[x_kube(
+    validation = Rule::new("self.type == 'Static' || !has(self.reclaimPolicy)").message("reclaimPolicy is for static addresses: set type: Static, or leave reclaimPolicy out").field_path(".reclaimPolicy"),
+    validation = Rule::new("self.type == 'Static' || !has(self.address)").message("address is for static addresses: set type: Static, or leave address out").field_path(".address")
+)]
 pub struct PublicIpSpec {
     /// None: no public address. Dynamic: a new one at each start. Static: one that stays.
     #[serde(rename = "type")]
     pub kind: PublicIpKind,
+    /// A static IPv4 address that the team owns already, in the machine's region and free. It is given to the machine, and never released.
+    /// Absent: Paperspace allocates one. Only with type Static.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 15))]
+    #[x_kube(validation = Rule::new(r"self.matches('^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$')").message("write an IPv4 address, such as 203.0.113.7"))]
+    pub address: Option<String>,
     /// What becomes of a static address that the operator allocated when it is no longer needed. Absent: Release. Only with type Static.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ReclaimPolicy")]
@@ -304,14 +337,97 @@ pub enum RestoreFrequency {
     Shutdown,
 }
 
-/// A script that runs when the machine starts.
+/// The template by name: exactly one of both.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.osLabel) != has(self.customName)").message("write exactly one of osLabel (one of Paperspace's own templates) and customName (one of the team's)"))]
+pub struct TemplateName {
+    /// Label of an operating system for which Paperspace has exactly one template, such as Ubuntu 22.04.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    #[x_kube(validation = Rule::new("self.size() > 0").message("write the label of an operating system, such as Ubuntu 22.04"))]
+    pub os_label: Option<String>,
+    /// Name of a custom template of the team, in the machine's region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    #[x_kube(validation = Rule::new("self.size() > 0").message("write the name of a custom template"))]
+    pub custom_name: Option<String>,
+}
+
+/// A script that runs when the machine starts: exactly one of scriptId, inline, configMapKeyRef and secretKeyRef. A script that is not named
+/// by id is created on Paperspace, kept up to date, and removed with the resource.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("[has(self.scriptId), has(self.inline), has(self.configMapKeyRef), has(self.secretKeyRef)].filter(there, there).size() == 1")
+        .message("write exactly one of scriptId, inline, configMapKeyRef and secretKeyRef"),
+    validation = Rule::new("!has(self.scriptId) || !self.runOnce")
+        .message("runOnce is a property of the script that scriptId names: leave it out, or change it on Paperspace").field_path(".runOnce")
+)]
 pub struct StartupScript {
-    /// Id of a startup script that exists on Paperspace.
+    /// Id of a startup script that exists on Paperspace. It is assigned to the machine, and neither changed nor removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9]+$')").message("write the startup script's id, letters and digits, not its name"))]
-    pub script_id: String,
+    pub script_id: Option<String>,
+    /// The script itself, at most 16384 characters. Whoever may read the resource reads it too: what is secret belongs into a Secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16384))]
+    #[x_kube(validation = Rule::new("self.size() > 0").message("write the script, or leave inline out"))]
+    pub inline: Option<String>,
+    /// A ConfigMap in the resource's namespace that holds the script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map_key_ref: Option<KeyRef>,
+    /// A Secret in the resource's namespace that holds the script. It must carry the label paperspace-operator.dev/use: script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_key_ref: Option<KeyRef>,
+    /// Run it at the machine's first start only. Not with scriptId.
+    #[serde(default)]
+    pub run_once: bool,
+}
+
+/// A key of a ConfigMap or Secret.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyRef {
+    /// Name of the object, in the resource's namespace.
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')").message("write the name of a ConfigMap or Secret: lower case letters, digits, dashes and dots"))]
+    pub name: String,
+    /// Key in its data.
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[A-Za-z0-9._-]+$')").message("write a key of the object's data: letters, digits, dots, dashes and underscores"))]
+    pub key: String,
+}
+
+/// Members of the team who may use the machine.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Accessors {
+    /// Their ids on Paperspace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 64)))]
+    #[x_kube(merge_strategy = ListMerge::Set, validation = Rule::new("self.all(id, id.matches('^[A-Za-z0-9]+$'))").message("write users' ids, letters and digits such as ur7p0nb7n, or their addresses in emails"))]
+    pub user_ids: Vec<String>,
+    /// Their e-mail addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 254)))]
+    #[x_kube(merge_strategy = ListMerge::Set, validation = Rule::new("self.all(address, address.matches('^[^@ ]+@[^@ ]+$'))").message("write e-mail addresses, such as ann@example.com"))]
+    pub emails: Vec<String>,
+    /// Take the machine away from everybody else. Without it, people whom somebody else added are reported in status.drift and left alone.
+    #[serde(default)]
+    pub exact: bool,
+}
+
+/// Where to publish how the machine is reached.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WriteConnectionTo {
+    /// Name of a ConfigMap in the resource's namespace. It is created, kept up to date and removed with the resource; one that exists and is
+    /// not the resource's is left alone. Keys: host, privateIp, user, machineId.
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new(r"self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')").message("write the name of a ConfigMap: lower case letters, digits, dashes and dots"))]
+    pub config_map_name: String,
 }
 
 /// Where the API key is.

@@ -56,6 +56,27 @@ pub struct PaperspaceMachineStatus {
     /// A change of type or disk that Paperspace refused: the machine is not stopped for it again under this generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize_refused: Option<ResizeRefused>,
+    /// What names in the spec mean, looked up once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Resolved>,
+    /// The startup script that the operator made from spec.startupScript.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owned_script: Option<OwnedScript>,
+    /// The operating system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os: Option<String>,
+    /// Paperspace's word for the kind of machine: LinuxHeadless, LinuxDesktop, WindowsDesktop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_type: Option<String>,
+    /// Updates of the operating system are to be installed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub updates_pending: bool,
+    /// How the machine's desktop is reached; its password is never read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desktop: Option<Desktop>,
+    /// The machine's snapshots, where the spec asks for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshots: Option<Snapshots>,
     /// The public address, while there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_ip: Option<String>,
@@ -103,7 +124,77 @@ pub struct Account {
     pub team: String,
 }
 
-/// An attempt to create the machine, written down before it is made. Everything remembered about it is keyed by `id`.
+/// What names in the spec mean on Paperspace.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resolved {
+    /// The template that spec.template named when the machine was asked for first. It stays, also where the name would mean another by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_id: Option<String>,
+    /// The name that networkId was looked up for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_name: Option<String>,
+    /// The private network of that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_id: Option<String>,
+}
+
+/// A startup script that the operator made, by the protocol by which it makes machines.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnedScript {
+    /// Paperspace's id of the script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script_id: Option<String>,
+    /// The last attempt to create it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creation: Option<Creation>,
+    /// Where the text that was sent last came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<ScriptSource>,
+    /// The first 16 hex digits of the SHA-256 of what was sent last, text and runOnce: Paperspace never gives the text back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+}
+
+/// An object that a startup script's text came from.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScriptSource {
+    /// ConfigMap or Secret; PaperspaceMachine for an inline script.
+    pub kind: String,
+    /// Its uid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// Its resourceVersion, for an inline script absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_version: Option<String>,
+}
+
+/// How a desktop is reached.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Desktop {
+    /// VNC or RDP.
+    pub protocol: String,
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: i32,
+}
+
+/// The machine's snapshots.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshots {
+    /// How many there are, those taken by schedule and by hand together.
+    pub count: i32,
+    /// Id of the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_id: Option<String>,
+}
+
+/// An attempt to create something on Paperspace, written down before it is made. Everything remembered about it is keyed by `id`.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Creation {
@@ -270,6 +361,13 @@ pub struct Applied {
     /// That address is kept when it is no longer needed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retain_ip: bool,
+    /// Users that this resource let use the machine, by id; others are not its business.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128))]
+    pub accessors: Vec<String>,
+    /// The ConfigMap that this resource publishes its connection in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
 }
 
 impl PaperspaceMachineStatus {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::listing::Listings;
 use super::snapshot::Snapshot;
 use crate::lifecycle::names::Mark;
-use crate::lifecycle::observe::{ListView, MachineLook};
+use crate::lifecycle::observe::{ListView, MachineLook, Quota};
 use crate::paperspace::types::Machine;
 use crate::paperspace::{Client, Error, Priority};
 
@@ -63,6 +64,10 @@ pub struct Account {
     /// Which machines were asked for lately, and when.
     asked: Mutex<HashMap<String, Duration>>,
     wake: Box<dyn Fn(Wake) + Send + Sync>,
+    /// What else the account has, as far as somebody asked.
+    pub listings: Listings,
+    /// How many machines it may have, as the last session said.
+    max_machines: Mutex<Option<usize>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -88,7 +93,24 @@ impl Account {
             interests: Mutex::default(),
             asked: Mutex::default(),
             wake: Box::new(wake),
+            listings: Listings::default(),
+            max_machines: Mutex::default(),
         }
+    }
+
+    /// The time since the process started.
+    pub fn now(&self) -> Duration {
+        (self.now)()
+    }
+
+    /// How many machines there are and may be.
+    pub fn quota(&self) -> Quota {
+        Quota { machines: self.snapshot().map_or(0, |s| s.len()), max: *lock(&self.max_machines) }
+    }
+
+    /// A session said how many machines the team may have.
+    pub fn allows(&self, machines: Option<usize>) {
+        *lock(&self.max_machines) = machines;
     }
 
     /// The last complete list.

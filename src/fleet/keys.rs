@@ -110,8 +110,12 @@ impl Keys {
                 return Ok(opened.clone());
             }
         }
+        let mut max_machines = None;
         let access = match entry.client.session().await {
-            Ok(Some(session)) => Access::Open { admin: session.is_admin(), team: session.team.id },
+            Ok(Some(session)) => {
+                max_machines = session.max_machines();
+                Access::Open { admin: session.is_admin(), team: session.team.id }
+            }
             Ok(None) => Access::Rejected,
             Err(error) if error.is_unauthorized() => Access::Rejected,
             // Not kept: the next question asks again.
@@ -121,6 +125,9 @@ impl Keys {
             }
         };
         let opened = self.opened(&entry, key, access)?;
+        if let Some(account) = &opened.account {
+            account.allows(max_machines);
+        }
         *known = Some((opened.clone(), now));
         Ok(opened)
     }

@@ -7,6 +7,7 @@
 mod account;
 mod belongings;
 mod keys;
+mod listing;
 mod snapshot;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -15,4 +16,5 @@ mod tests;
 pub use account::{Account, Interest, Wake};
 pub use belongings::Belongings;
 pub use keys::{Keys, Opened, Setup};
+pub use listing::{Listing, Listings};
 pub use snapshot::Snapshot;

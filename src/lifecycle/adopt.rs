@@ -76,8 +76,7 @@ pub(super) fn decide(p: &mut Pass, adopt: &Adopt, team: &str) -> End {
 
 /// The end of the pass, if the spec differs in a way that forbids any write.
 fn held_back(p: &mut Pass, adopt: &Adopt, machine: &Machine) -> Option<End> {
-    let applied = p.applied().clone();
-    let mut differences = diff::diff(p.object(), p.o.settings.cluster_id.as_deref(), &applied, machine);
+    let mut differences = diff::diff(p.object(), &p.status, p.o.settings.cluster_id.as_deref(), machine);
     differences.retain(|d| d.field != "machineName" || p.spec().machine_name.is_some() && !only_the_mark(p, machine));
     differences.extend(power_difference(p, machine));
     let hold = adopt.on_difference == OnDifference::Hold;

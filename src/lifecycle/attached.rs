@@ -8,7 +8,7 @@ use super::step::{Step, StepKind};
 
 /// The startup script, which cannot be read back from the machine: what was applied is in the status.
 pub(super) fn scripts(p: &mut Pass, id: &str) -> Flow<()> {
-    let wanted = p.spec().startup_script.as_ref().map(|s| s.script_id.clone());
+    let wanted = p.spec().startup_script.as_ref().and_then(|s| s.script_id.clone());
     let applied = p.applied().startup_script_id.clone();
     if wanted == applied {
         return Ok(());

@@ -15,6 +15,7 @@ use super::desired;
 use super::memory::{Reply, SeenAttempt};
 use super::names::Mark;
 use super::pass::{End, Flow, Pass};
+use super::prepare::{self, Prepared};
 use super::step::{Step, StepKind};
 
 /// A resource without a machine that is to have one.
@@ -103,9 +104,13 @@ fn begin(p: &mut Pass, team: &str, last: Option<&Creation>) -> End {
         return p
             .wait(Because::new(Reason::MachineMissing, "there is no machine to observe, and managementPolicy Observe creates none"), None);
     }
-    if p.spec().template_id.is_none() {
+    if p.spec().template_id.is_none() && p.spec().template.is_none() {
         return p.wait(Because::new(Reason::CreateRejected, "without spec.templateId there is nothing to create a machine from"), None);
     }
+    let prepared = match prepare::all(p) {
+        Ok(prepared) => prepared,
+        Err(end) => return end,
+    };
     let closed_seen = p.memory.attempt.as_ref().map_or(Duration::ZERO, |a| a.since + Duration::from_nanos(1));
     let marked = match p.fresh_list(closed_seen) {
         Ok(look) => marked(&look.machines, &p.mark),
@@ -131,7 +136,7 @@ fn begin(p: &mut Pass, team: &str, last: Option<&Creation>) -> End {
     }
     p.status.creation = Some(creation);
     p.status.operation = None;
-    p.status.applied = Some(applied_by_creation(p.spec()));
+    p.status.applied = Some(applied_by_creation(p.spec(), prepared));
     p.ready = Because::new(Reason::Creating, "Asking Paperspace for the machine");
     p.synced = p.ready.clone();
     p.again(Duration::ZERO);
@@ -139,9 +144,11 @@ fn begin(p: &mut Pass, team: &str, last: Option<&Creation>) -> End {
 }
 
 /// What the request that creates the machine says of things that cannot be read back.
-fn applied_by_creation(spec: &PaperspaceMachineSpec) -> Applied {
+fn applied_by_creation(spec: &PaperspaceMachineSpec, prepared: Prepared) -> Applied {
+    let Prepared { accessors, script } = prepared;
     Applied {
-        startup_script_id: spec.startup_script.as_ref().map(|s| s.script_id.clone()),
+        startup_script_id: script,
+        accessors,
         static_ip_requested: spec.public_ip.as_ref().is_some_and(|ip| ip.kind == PublicIpKind::Static),
         retain_ip: spec.public_ip.as_ref().is_some_and(|ip| ip.reclaim_policy == Some(ReclaimPolicy::Retain)),
         ..Applied::default()
@@ -153,12 +160,15 @@ fn open(p: &mut Pass, creation: &Creation) -> End {
     match p.memory.reply.clone().filter(|(id, _)| *id == creation.id).map(|(_, reply)| reply) {
         Some(Reply::Done(machine)) => return bind(p, creation.clone(), &machine),
         Some(Reply::Nothing(error)) => return refused(p, creation.clone(), &error),
-        Some(Reply::Unclear(_)) | None => {}
+        Some(Reply::Unclear(_) | Reply::Script(_)) | None => {}
     }
     let may_send =
         p.memory.write_ahead.as_ref().is_some_and(|w| w.id == creation.id && p.o.now.at_most_since(&w.sent) < p.o.settings.fence());
-    let body = desired::creation(p.object(), p.o.settings.cluster_id.as_deref()).filter(|_| may_send && !p.read_only());
-    let applied = applied_by_creation(p.spec());
+    let body = desired::creation(p.object(), &p.status, p.o.settings.cluster_id.as_deref()).filter(|_| may_send && !p.read_only());
+    // What was looked up and made before the write-ahead stays: a spec that has changed since is followed once the machine is there.
+    let written = p.status.applied.clone().unwrap_or_default();
+    let prepared = Prepared { accessors: written.accessors, script: written.startup_script_id };
+    let applied = applied_by_creation(p.spec(), prepared);
     if body.is_some() && p.status.applied.clone().unwrap_or_default() != applied {
         // The spec has changed since: what the request will say is written down before it is sent.
         p.status.applied = Some(applied);

@@ -14,7 +14,7 @@ use super::decide::deletion_policy;
 use super::observe::KeySource;
 use super::pass::{End, Flow, Pass};
 use super::step::Step;
-use super::{attached, create, destroy};
+use super::{attached, create, destroy, scripts};
 
 /// The deletion of one resource.
 pub(super) fn decide(p: &mut Pass) -> End {
@@ -53,6 +53,7 @@ fn run(p: &mut Pass) -> Flow<std::convert::Infallible> {
     if !known.taken_over {
         attached::release_address(p)?;
     }
+    scripts::remove(p)?;
     if let Err(unusable) = p.try_key(key, true)? {
         return Err(p.no_access(unusable));
     }

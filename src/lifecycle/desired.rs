@@ -1,22 +1,23 @@
 //! What the spec asks for, in Paperspace's terms.
 
-use crate::crd::{PaperspaceMachine, PaperspaceMachineSpec, PowerState, PublicIpKind, SnapshotFrequency};
+use crate::crd::{PaperspaceMachine, PaperspaceMachineSpec, PaperspaceMachineStatus, PowerState, PublicIpKind, SnapshotFrequency};
 use crate::paperspace::types::{CreateMachine, PublicIpType, RestorePointFrequency, SnapshotFrequency as WireFrequency};
 
 use super::names::{self, Mark};
 
-/// The body of the one request that creates the machine. `None` without a template: such a spec adopts.
-pub fn creation(object: &PaperspaceMachine, cluster_id: Option<&str>) -> Option<CreateMachine> {
+/// The body of the one request that creates the machine, with what names in the spec mean, and what was made before, from `status`. `None`
+/// without a template: such a spec adopts.
+pub fn creation(object: &PaperspaceMachine, status: &PaperspaceMachineStatus, cluster_id: Option<&str>) -> Option<CreateMachine> {
     let spec = &object.spec;
     let shutdown = spec.auto_shutdown.as_ref();
     let snapshot = spec.auto_snapshot.as_ref();
     Some(CreateMachine {
         name: names::machine_name(&base_name(object), cluster_id, &mark(object)),
         machine_type: spec.machine_type.clone(),
-        template_id: spec.template_id.clone()?,
+        template_id: template_id(spec, status)?,
         disk_size: disk_gb(spec),
         region: spec.region.to_ascii_lowercase(),
-        network_id: spec.network_id.clone(),
+        network_id: network_id(spec, status),
         // Said explicitly: the API's own default is `none`, the console's is `dynamic`.
         public_ip_type: Some(spec.public_ip.as_ref().map_or(PublicIpType::Dynamic, |ip| public_ip_type(ip.kind))),
         auto_snapshot_enabled: Some(snapshot.is_some()),
@@ -29,11 +30,23 @@ pub fn creation(object: &PaperspaceMachine, cluster_id: Option<&str>) -> Option<
         // With a snapshot of its own the restore point is set by an update: creation knows only the initial snapshot.
         restore_point_enabled: Some(spec.restore_point.as_ref().is_some_and(|r| r.snapshot_id.is_none())),
         restore_point_frequency: spec.restore_point.as_ref().filter(|r| r.snapshot_id.is_none()).map(|_| RestorePointFrequency::Shutdown),
-        startup_script_id: spec.startup_script.as_ref().map(|s| s.script_id.clone()),
+        startup_script_id: status.applied.as_ref().and_then(|a| a.startup_script_id.clone()),
         email_password: Some(spec.email_password),
         start_on_create: Some(spec.power_state != PowerState::Stopped),
         enable_nvlink: Some(spec.enable_nvlink),
+        accessor_ids: status.applied.as_ref().map(|a| a.accessors.clone()).unwrap_or_default(),
     })
+}
+
+/// The template, by whichever name.
+pub fn template_id(spec: &PaperspaceMachineSpec, status: &PaperspaceMachineStatus) -> Option<String> {
+    spec.template_id.clone().or_else(|| status.resolved.as_ref().and_then(|r| r.template_id.clone()))
+}
+
+/// The private network, by whichever name; a name that has not been looked up yet means none so far.
+pub fn network_id(spec: &PaperspaceMachineSpec, status: &PaperspaceMachineStatus) -> Option<String> {
+    let resolved = status.resolved.as_ref().filter(|r| r.network_name.is_some() && r.network_name == spec.network_name);
+    spec.network_id.clone().or_else(|| resolved.and_then(|r| r.network_id.clone()))
 }
 
 /// The resource's mark.

@@ -8,6 +8,7 @@ use crate::crd::reason::Reason;
 use crate::crd::{Creation, CreationOutcome, Operation, OperationName, OperationState, status::time};
 use crate::paperspace::types::{Machine, PublicIpType};
 
+use super::addresses;
 use super::attached;
 use super::create::{self, carries};
 use super::names::Mark;
@@ -142,6 +143,7 @@ fn try_destroy(p: &mut Pass, machine: &Machine, is_bound: bool) -> Flow<std::con
         return Err(p.ask(Question::CrdTerminating));
     }
     know_address(p, machine);
+    addresses::give_back(p, machine)?;
     attached::release_address(p)?;
     if let Some((because, left)) = p.blocked(StepKind::Delete) {
         return Err(p.wait(because, Some(left)));

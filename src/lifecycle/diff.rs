@@ -2,7 +2,7 @@
 //!
 //! Template, startup script, NVLink and the other creation-only settings cannot be read back, so they are not here.
 
-use crate::crd::{Applied, PaperspaceMachine};
+use crate::crd::{PaperspaceMachine, PaperspaceMachineStatus};
 use crate::paperspace::types::{Machine, PublicIpType, UpdateMachine};
 
 use super::desired;
@@ -39,8 +39,9 @@ impl std::fmt::Display for Difference {
 }
 
 /// All differences, in a fixed order. Not to be asked while the machine is provisioning: it then shows placeholders.
-pub fn diff(object: &PaperspaceMachine, cluster_id: Option<&str>, applied: &Applied, machine: &Machine) -> Vec<Difference> {
+pub fn diff(object: &PaperspaceMachine, status: &PaperspaceMachineStatus, cluster_id: Option<&str>, machine: &Machine) -> Vec<Difference> {
     let spec = &object.spec;
+    let applied = status.applied.clone().unwrap_or_default();
     // On a machine that the operator created these are off unless asked for; on an adopted one they are looked at once they were set.
     let created = spec.adopt.is_none();
     let mut all = Vec::new();
@@ -59,8 +60,8 @@ pub fn diff(object: &PaperspaceMachine, cluster_id: Option<&str>, applied: &Appl
         let mend = if observed > wanted { Mend::Never } else { Mend::AfterStop };
         compare("diskSizeGB", wanted.to_string(), observed.to_string(), mend);
     }
-    if let Some(network) = &spec.network_id {
-        compare("networkId", network.clone(), shown(machine.network_id.as_deref()), Mend::InPlace);
+    if let Some(network) = desired::network_id(spec, status) {
+        compare("networkId", network, shown(machine.network_id.as_deref()), Mend::InPlace);
     }
     if let Some(ip) = &spec.public_ip {
         compare("publicIp", desired::public_ip_type(ip.kind).to_string(), machine.public_ip_type.to_string(), Mend::InPlace);
@@ -87,7 +88,7 @@ pub fn update(object: &PaperspaceMachine, machine: &Machine, differences: &[&Dif
             "machineName" => body.name = Some(difference.desired.clone()),
             "machineType" => body.machine_type = Some(spec.machine_type.clone()),
             "diskSizeGB" => body.disk_size = Some(desired::disk_gb(spec)),
-            "networkId" => body.network_id.clone_from(&spec.network_id),
+            "networkId" => body.network_id = Some(difference.desired.clone()),
             "publicIp" => body.public_ip_type = spec.public_ip.as_ref().map(|ip| desired::public_ip_type(ip.kind)),
             "autoShutdown" => match &spec.auto_shutdown {
                 // Changing it on a machine that has it enabled may not take: disable first (documented by the Terraform provider).

@@ -11,7 +11,7 @@ use super::looks::not_observed;
 use super::names::{self, Mark};
 use super::pass::{End, Flow, Pass};
 use super::step::Step;
-use super::{attached, change, create, diff, power, resize, restart, vanish};
+use super::{about, accessors, addresses, attached, change, connection, create, diff, networks, power, resize, restart, scripts, vanish};
 
 /// A bound machine.
 pub(super) fn decide(p: &mut Pass, id: &str, team: &str) -> End {
@@ -43,19 +43,21 @@ fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
         return Err(p.wait(because, Some(p.o.settings.transition)));
     }
     p.status.handled_reconcile_at = asked_now.or(p.status.handled_reconcile_at.take());
-    let differences = if p.observes() {
-        Vec::new()
-    } else {
-        let applied = p.applied().clone();
-        diff::diff(p.object(), p.o.settings.cluster_id.as_deref(), &applied, machine)
-    };
+    about::look(p, machine)?;
+    networks::follow(p)?;
+    let differences =
+        if p.observes() { Vec::new() } else { diff::diff(p.object(), &p.status, p.o.settings.cluster_id.as_deref(), machine) };
     p.ready = power::view(p, machine);
     change::report(p, machine, &differences);
     report_duplicates(p, id);
     if !p.read_only() {
         change::in_place(p, machine, &differences)?;
+        addresses::follow(p, machine)?;
+        accessors::follow(p, id)?;
+        scripts::follow(p, id)?;
         attached::scripts(p, id)?;
         attached::addresses(p, machine)?;
+        connection::publish(p, machine)?;
         resize::resize(p, machine, &differences)?;
         restart::decide(p, machine)?;
         power::decide(p, machine)?;

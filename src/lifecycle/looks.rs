@@ -8,7 +8,7 @@ use crate::paperspace::types::{Machine, MachineEvent};
 
 use super::backoff;
 use super::memory::Evidence;
-use super::observe::{Answer, ListView, MachineLook, Question};
+use super::observe::{Answer, Facts, ListView, Listed, Listing, MachineLook, Question};
 use super::pass::{End, Flow, Pass};
 use super::step::Step;
 
@@ -157,6 +157,35 @@ impl<'a> Pass<'a> {
         }
     }
 }
+
+impl<'a> Pass<'a> {
+    /// A complete list of something that the account has, begun after this moment. `facts` says where its answer is.
+    pub(super) fn listing<T>(
+        &mut self,
+        of: Listing,
+        begun_after: Duration,
+        facts: impl Fn(&'a Facts) -> &'a Option<Answer<Listed<T>>>,
+    ) -> Flow<&'a Listed<T>> {
+        match facts(self.o.facts) {
+            Some(Ok(list)) if list.began >= begun_after => Ok(list),
+            Some(Err(error)) => Err(self.look_failed(error)),
+            _ => Err(self.ask(Question::Listing { of, begun_after })),
+        }
+    }
+
+    /// What was true a while ago is believed for this long, where being wrong costs nothing but another look.
+    pub(super) fn a_while_ago(&self) -> Duration {
+        self.o.began.mono.saturating_sub(A_WHILE)
+    }
+
+    /// Fresh for a decision of this pass.
+    pub(super) fn just_now(&self) -> Duration {
+        self.o.began.mono.saturating_sub(Duration::from_secs(5)).max(self.memory.mutated.unwrap_or_default())
+    }
+}
+
+/// How often what no list of machines shows is looked at.
+pub(super) const A_WHILE: Duration = Duration::from_mins(10);
 
 /// The conditions' word for an error that passes.
 pub(super) fn trouble_with(error: &crate::paperspace::Error) -> Because {

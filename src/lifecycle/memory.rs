@@ -22,6 +22,8 @@ pub struct Memory {
     pub write_ahead: Option<WriteAhead>,
     /// What came back for the attempt or operation with this id.
     pub reply: Option<(String, Reply)>,
+    /// The same for the attempt to create a startup script.
+    pub script_attempt: Option<SeenAttempt>,
     /// Since when this process has seen an operation open.
     pub operation: Option<(String, Duration)>,
     /// By machine id: since when every direct GET of it has answered 404.
@@ -75,6 +77,8 @@ pub struct WriteAhead {
 pub enum Reply {
     /// Paperspace did it.
     Done(Box<Machine>),
+    /// Paperspace made the startup script with this id.
+    Script(String),
     /// Paperspace certainly did nothing.
     Nothing(paperspace::Error),
     /// It cannot be told.
@@ -118,7 +122,7 @@ impl Memory {
             self.reply = Some((id.to_owned(), reply(outcome)));
         }
         match outcome {
-            Outcome::Done | Outcome::Machine(_) => {
+            Outcome::Done | Outcome::Machine(_) | Outcome::Script(_) => {
                 self.troubles.remove(&kind);
                 if let Step::Delete { id } = step {
                     self.accepted.insert(id.clone());
@@ -146,6 +150,7 @@ impl Memory {
 fn reply(outcome: &Outcome) -> Reply {
     match outcome {
         Outcome::Machine(machine) => Reply::Done(machine.clone()),
+        Outcome::Script(script) => Reply::Script(script.id.clone()),
         Outcome::Failed(error) if error.proves_nothing_done() => Reply::Nothing(error.clone()),
         Outcome::Failed(error) => Reply::Unclear(error.clone()),
         // A success without a readable machine is no success (the client reports it as an unreadable reply).

@@ -28,11 +28,15 @@
 //! Absence of memory is not proof either: an object with a finalizer and no attempt in its status gets one written down that is never
 //! sent, and settled, unless this process itself added the finalizer and nobody else wrote since.
 
+mod about;
+mod accessors;
 mod account;
+mod addresses;
 mod adopt;
 mod attached;
 pub mod backoff;
 mod change;
+mod connection;
 mod create;
 pub mod decide;
 mod delete;
@@ -44,14 +48,19 @@ mod looks;
 pub mod manifest;
 pub mod memory;
 pub mod names;
+mod networks;
 pub mod observe;
 pub mod orphans;
 mod pass;
 mod power;
+mod prepare;
 mod resize;
 mod restart;
+pub mod script_text;
+mod scripts;
 mod shown;
 pub mod step;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod vanish;

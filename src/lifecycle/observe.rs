@@ -2,15 +2,20 @@
 //! decision has asked so far. Values only.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::crd::PaperspaceMachine;
+use crate::crd::{self, PaperspaceMachine};
 use crate::paperspace;
-use crate::paperspace::types::{Machine, MachineEvent};
+use crate::paperspace::types::{
+    Accessor, AccountStanding, CustomTemplate, Desktop, Machine, MachineEvent, OsTemplate, PrivateNetwork, PublicIp, Snapshot,
+    StartupScript, TeamUser,
+};
 
 use super::memory::Memory;
+use super::script_text::ScriptText;
 
 /// A moment by both clocks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,8 +85,19 @@ pub struct Observation<'a> {
     pub unobserved_for: Duration,
     /// The machines in the account's last complete list that carry the object's mark (the deleted left out); for reporting only.
     pub marked: &'a [Machine],
+    /// How many machines the account had in its last complete list, and how many it may have, where that is known.
+    pub quota: Quota,
     /// The answers so far.
     pub facts: &'a Facts,
+}
+
+/// How much of an account is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Machines in the last complete list.
+    pub machines: usize,
+    /// As many as the session allows; `None` where it does not say.
+    pub max: Option<usize>,
 }
 
 /// A question of the core to the shell. Each is a read.
@@ -120,8 +136,55 @@ pub enum Question {
     },
     /// Is there capacity?
     Availability,
+    /// A complete list of something else that the account has, begun after this moment. One list serves all resources of the account.
+    Listing {
+        /// Of what.
+        of: Listing,
+        /// Monotonic.
+        begun_after: Duration,
+    },
+    /// Who may use this machine, looked at after this moment.
+    Accessors {
+        /// The machine's id.
+        id: String,
+        /// Monotonic.
+        begun_after: Duration,
+    },
+    /// How is this machine's desktop reached?
+    Desktop {
+        /// The machine's id.
+        id: String,
+    },
+    /// Does Paperspace do anything for the account?
+    Standing,
+    /// The text of `spec.startupScript`, from wherever it is.
+    ScriptText,
+    /// The ConfigMap of this name in the resource's namespace.
+    ConfigMap {
+        /// Its name.
+        name: String,
+    },
     /// May the object be going only because the CRD itself is being deleted, or was?
     CrdTerminating,
+}
+
+/// What an account has besides machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Listing {
+    /// Paperspace's own templates.
+    OsTemplates,
+    /// The team's templates.
+    CustomTemplates,
+    /// The team's private networks.
+    Networks,
+    /// The team's users.
+    Users,
+    /// The team's static addresses.
+    PublicIps,
+    /// The team's startup scripts.
+    Scripts,
+    /// The snapshots of all of the team's machines.
+    Snapshots,
 }
 
 /// Which key is asked about.
@@ -178,6 +241,55 @@ pub struct MachineLook {
     pub machine: Option<Machine>,
 }
 
+/// A complete list.
+#[derive(Debug, PartialEq)]
+pub struct Listed<T> {
+    /// When it began (monotonic).
+    pub began: Duration,
+    /// Shared by all who look at it.
+    pub items: Arc<Vec<T>>,
+}
+
+impl<T> Clone for Listed<T> {
+    fn clone(&self) -> Self {
+        Self { began: self.began, items: self.items.clone() }
+    }
+}
+
+/// The text of a startup script, or why there is none.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceLook {
+    /// It is there.
+    Text {
+        /// Where it came from.
+        source: crd::ScriptSource,
+        /// Itself.
+        text: ScriptText,
+    },
+    /// The object or its key is not there: what is missing, and what to do.
+    Missing(String),
+    /// The Secret is not labelled.
+    NotLabelled(String),
+    /// Kubernetes could not be asked.
+    Unknown(paperspace::Error),
+}
+
+/// A ConfigMap that a connection is or may be published in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ConfigMapLook {
+    /// There is none.
+    Absent,
+    /// The resource owns it.
+    Ours {
+        /// Its data.
+        data: BTreeMap<String, String>,
+    },
+    /// It is somebody else's.
+    Anothers,
+    /// Kubernetes could not be asked.
+    Unknown(paperspace::Error),
+}
+
 /// An answer, or why there is none.
 pub type Answer<T> = Result<T, paperspace::Error>;
 
@@ -196,6 +308,30 @@ pub struct Facts {
     pub events: BTreeMap<String, Answer<Vec<MachineEvent>>>,
     /// Capacity for the spec's type and region.
     pub available: Option<Answer<bool>>,
+    /// The last lists of what else the account has.
+    pub os_templates: Option<Answer<Listed<OsTemplate>>>,
+    /// See [`Listing`].
+    pub custom_templates: Option<Answer<Listed<CustomTemplate>>>,
+    /// See [`Listing`].
+    pub networks: Option<Answer<Listed<PrivateNetwork>>>,
+    /// See [`Listing`].
+    pub users: Option<Answer<Listed<TeamUser>>>,
+    /// See [`Listing`].
+    pub public_ips: Option<Answer<Listed<PublicIp>>>,
+    /// See [`Listing`].
+    pub scripts: Option<Answer<Listed<StartupScript>>>,
+    /// See [`Listing`].
+    pub snapshots: Option<Answer<Listed<Snapshot>>>,
+    /// Of the machine that was asked about.
+    pub accessors: Option<Answer<Listed<Accessor>>>,
+    /// The same; `None` in the answer: it has none now.
+    pub desktop: Option<Answer<Option<Desktop>>>,
+    /// Whether Paperspace does anything for the account; `None` in the answer: it does not say.
+    pub standing: Option<Answer<Option<AccountStanding>>>,
+    /// The startup script's text.
+    pub script_text: Option<SourceLook>,
+    /// By name.
+    pub config_maps: BTreeMap<String, ConfigMapLook>,
     /// Whether the CRD is going, went and came back since the object was marked for deletion, or could not be read.
     pub crd_terminating: Option<bool>,
 }

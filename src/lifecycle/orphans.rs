@@ -37,9 +37,10 @@ impl Living {
         self.marks.extend(object.metadata.uid.as_deref().map(Mark::of_uid));
         self.machines.extend(status.and_then(|s| s.machine_id.clone()));
         self.machines.extend(spec.adopt.as_ref().map(|a| a.machine_id.clone()));
-        self.scripts.extend(field(spec.startup_script.as_ref(), "scriptId"));
+        self.scripts.extend(spec.startup_script.as_ref().and_then(|s| s.script_id.clone()));
         self.scripts.extend(applied.and_then(|a| a.startup_script_id.clone()));
-        self.addresses.extend(field(spec.public_ip.as_ref(), "address"));
+        self.scripts.extend(status.and_then(|s| s.owned_script.as_ref()?.script_id.clone()));
+        self.addresses.extend(spec.public_ip.as_ref().and_then(|ip| ip.address.clone()));
         self.addresses.extend(applied.and_then(|a| a.allocated_ip.clone()));
     }
 
@@ -59,11 +60,6 @@ impl Living {
     fn has_mark(&self, name: &str) -> bool {
         Mark::of_name(name).is_some_and(|mark| self.marks.contains(&mark))
     }
-}
-
-/// A field that not every version of the resource has.
-fn field(part: Option<&impl Serialize>, name: &str) -> Option<String> {
-    serde_json::to_value(part?).ok()?.get(name)?.as_str().map(str::to_owned)
 }
 
 /// What an orphan is.

@@ -63,7 +63,7 @@ fn resolve(p: &mut Pass, machine: &Machine, operation: Operation) -> Flow<()> {
     match p.memory.reply.clone().filter(|(id, _)| *id == operation.id).map(|(_, reply)| reply) {
         Some(Reply::Done(_)) => return Err(close(p, machine, operation, OperationState::Accepted, None)),
         Some(Reply::Nothing(error)) => return Err(close(p, machine, operation, OperationState::Refused, Some(error.to_string()))),
-        Some(Reply::Unclear(_)) | None => {}
+        Some(Reply::Unclear(_) | Reply::Script(_)) | None => {}
     }
     let written = p.memory.write_ahead.clone().filter(|w| w.id == operation.id);
     if written.is_some_and(|w| p.o.now.at_most_since(&w.sent) < p.o.settings.fence()) {

@@ -1,13 +1,15 @@
 //! What a decision asks the shell to do: at most one effect. A step carries every choice.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::crd::PaperspaceMachineStatus;
 use crate::paperspace;
-use crate::paperspace::types::{CreateMachine, Machine, UpdateMachine};
+use crate::paperspace::types::{CreateMachine, Machine, StartupScript, UpdateMachine};
 
 use super::memory::Memory;
 use super::observe::Question;
+use super::script_text::ScriptText;
 
 /// What comes of looking at an observation.
 #[derive(Clone, Debug)]
@@ -126,6 +128,66 @@ pub enum Step {
         /// The machine's id.
         machine: String,
     },
+    /// Create the startup script that was written down.
+    CreateScript {
+        /// The attempt's id.
+        attempt: String,
+        /// Its name, which ends in the mark.
+        name: String,
+        /// What it does.
+        text: ScriptText,
+        /// At the first start only.
+        run_once: bool,
+        /// The request's time-out.
+        timeout: Duration,
+    },
+    /// Change the text of a startup script that the operator made.
+    UpdateScript {
+        /// Its id.
+        script: String,
+        /// What it does from now on.
+        text: ScriptText,
+        /// At the first start only.
+        run_once: bool,
+    },
+    /// Remove a startup script that the operator made.
+    DeleteScript {
+        /// Its id.
+        script: String,
+    },
+    /// Let a user use the machine.
+    AddAccessor {
+        /// The machine's id.
+        machine: String,
+        /// The user's id.
+        user: String,
+    },
+    /// Take the machine away from a user.
+    RemoveAccessor {
+        /// The machine's id.
+        machine: String,
+        /// The user's id.
+        user: String,
+    },
+    /// Give a static address of the team to the machine, or take it from whichever has it.
+    AssignIp {
+        /// The address.
+        ip: String,
+        /// The machine's id.
+        machine: Option<String>,
+    },
+    /// Publish how the machine is reached.
+    WriteConfigMap {
+        /// The ConfigMap's name.
+        name: String,
+        /// All of its data.
+        data: BTreeMap<String, String>,
+    },
+    /// Remove what was published, if it is the resource's.
+    DeleteConfigMap {
+        /// The ConfigMap's name.
+        name: String,
+    },
     /// Give a static address back.
     ReleaseIp {
         /// The address.
@@ -167,6 +229,22 @@ pub enum StepKind {
     AssignScript,
     /// [`Step::UnassignScript`].
     UnassignScript,
+    /// [`Step::CreateScript`].
+    CreateScript,
+    /// [`Step::UpdateScript`].
+    UpdateScript,
+    /// [`Step::DeleteScript`].
+    DeleteScript,
+    /// [`Step::AddAccessor`].
+    AddAccessor,
+    /// [`Step::RemoveAccessor`].
+    RemoveAccessor,
+    /// [`Step::AssignIp`].
+    AssignIp,
+    /// [`Step::WriteConfigMap`].
+    WriteConfigMap,
+    /// [`Step::DeleteConfigMap`].
+    DeleteConfigMap,
     /// [`Step::ReleaseIp`].
     ReleaseIp,
     /// [`Step::Delete`].
@@ -190,6 +268,14 @@ impl StepKind {
             Self::Restart => "restart",
             Self::AssignScript => "assign-script",
             Self::UnassignScript => "unassign-script",
+            Self::CreateScript => "create-script",
+            Self::UpdateScript => "update-script",
+            Self::DeleteScript => "delete-script",
+            Self::AddAccessor => "add-accessor",
+            Self::RemoveAccessor => "remove-accessor",
+            Self::AssignIp => "assign-ip",
+            Self::WriteConfigMap => "write-config-map",
+            Self::DeleteConfigMap => "delete-config-map",
             Self::ReleaseIp => "release-ip",
             Self::Delete => "delete",
         }
@@ -213,6 +299,14 @@ impl Step {
             Self::Restart { .. } => StepKind::Restart,
             Self::AssignScript { .. } => StepKind::AssignScript,
             Self::UnassignScript { .. } => StepKind::UnassignScript,
+            Self::CreateScript { .. } => StepKind::CreateScript,
+            Self::UpdateScript { .. } => StepKind::UpdateScript,
+            Self::DeleteScript { .. } => StepKind::DeleteScript,
+            Self::AddAccessor { .. } => StepKind::AddAccessor,
+            Self::RemoveAccessor { .. } => StepKind::RemoveAccessor,
+            Self::AssignIp { .. } => StepKind::AssignIp,
+            Self::WriteConfigMap { .. } => StepKind::WriteConfigMap,
+            Self::DeleteConfigMap { .. } => StepKind::DeleteConfigMap,
             Self::ReleaseIp { .. } => StepKind::ReleaseIp,
             Self::Delete { .. } => StepKind::Delete,
         }
@@ -220,13 +314,22 @@ impl Step {
 
     /// Whether it changes something on Paperspace.
     pub fn mutates_paperspace(&self) -> bool {
-        !matches!(self, Self::Nothing | Self::AddFinalizer | Self::RemoveFinalizer | Self::Annotate { .. } | Self::WriteAhead { .. })
+        let on_kubernetes = matches!(
+            self,
+            Self::AddFinalizer
+                | Self::RemoveFinalizer
+                | Self::Annotate { .. }
+                | Self::WriteAhead { .. }
+                | Self::WriteConfigMap { .. }
+                | Self::DeleteConfigMap { .. }
+        );
+        !on_kubernetes && *self != Self::Nothing
     }
 
     /// The id under which it was written down, if it must not be sent twice.
     pub fn exactly_once(&self) -> Option<&str> {
         match self {
-            Self::Create { attempt: id, .. } | Self::Restart { operation: id, .. } => Some(id),
+            Self::Create { attempt: id, .. } | Self::CreateScript { attempt: id, .. } | Self::Restart { operation: id, .. } => Some(id),
             _ => None,
         }
     }
@@ -239,6 +342,8 @@ pub enum Outcome {
     Done,
     /// It was done, and Paperspace shows the machine.
     Machine(Box<Machine>),
+    /// It was done, and Paperspace shows the startup script.
+    Script(Box<StartupScript>),
     /// It was not, or it cannot be told.
     Failed(paperspace::Error),
 }
@@ -246,16 +351,27 @@ pub enum Outcome {
 impl Outcome {
     /// What came of a call. Two answers that look like failures are none: the start of a machine that is starting already, and the
     /// destruction or release of something that is gone.
-    pub fn of_call(step: &Step, result: Result<Option<Machine>, paperspace::Error>) -> Self {
+    pub fn of_call(step: &Step, result: Result<Self, paperspace::Error>) -> Self {
         match result {
-            Ok(Some(machine)) => Self::Machine(Box::new(machine)),
-            Ok(None) => Self::Done,
+            Ok(done) => done,
             Err(paperspace::Error::Rejected { message, .. })
                 if matches!(step, Step::Start { .. }) && message.to_ascii_lowercase().contains("currently starting") =>
             {
                 Self::Done
             }
-            Err(error) if matches!(step, Step::ReleaseIp { .. } | Step::UnassignScript { .. }) && error.is_not_found() => Self::Done,
+            Err(error)
+                if error.is_not_found()
+                    && matches!(
+                        step,
+                        Step::ReleaseIp { .. }
+                            | Step::UnassignScript { .. }
+                            | Step::DeleteScript { .. }
+                            | Step::RemoveAccessor { .. }
+                            | Step::AssignIp { machine: None, .. }
+                    ) =>
+            {
+                Self::Done
+            }
             Err(error) => Self::Failed(error),
         }
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::call::Call;
 use super::paging::{PAGE_SIZE, Row};
-use super::types::{Accessor, CreateMachine, Machine, MachineAndEvent, MachineEvent, Page, UpdateMachine};
+use super::types::{Accessor, CreateMachine, Desktop, Machine, MachineAndEvent, MachineEvent, Page, UpdateMachine};
 use super::{Client, Error, Permit};
 
 impl Row for Machine {
@@ -85,6 +85,11 @@ impl Client {
         let call = Call::new("GET /machine-availability", &[]).query("machineType", machine_type).query("region", region);
         let Availability { available } = self.send(call).await?;
         Ok(available)
+    }
+
+    /// `GET /machines/{id}/desktop`. Its password is not read.
+    pub async fn desktop(&self, id: &str) -> Result<Desktop, Error> {
+        self.send(Call::new("GET /machines/{id}/desktop", &[id]).secret()).await
     }
 
     /// `GET /machines/{id}/accessors`, all pages.

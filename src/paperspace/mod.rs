@@ -18,6 +18,7 @@ mod paging;
 mod properties;
 mod reply;
 mod scripts;
+mod snapshots;
 mod templates;
 pub mod text;
 pub mod transport;

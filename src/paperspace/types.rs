@@ -11,15 +11,17 @@ mod machine;
 mod network;
 mod read;
 mod script;
+mod snapshot;
 mod template;
 mod words;
 
-pub use account::{Session, SessionTeam, SessionUser, TeamMembership, TeamRef, TeamUser, User};
+pub use account::{AccountStanding, Session, SessionTeam, SessionUser, TeamMembership, TeamRef, TeamUser, User};
 pub use bodies::{CreateMachine, UpdateMachine};
 pub use event::{MachineAndEvent, MachineEvent};
-pub use machine::{Accelerator, Accessor, Machine};
+pub use machine::{Accelerator, Accessor, Desktop, Machine, RemoteDesktop};
 pub use network::{PrivateNetwork, PublicIp};
 pub use script::{CreateStartupScript, StartupScript, UpdateStartupScript};
+pub use snapshot::Snapshot;
 pub use template::{AvailableMachineType, CustomTemplate, OsTemplate};
 pub use words::{EventState, MachineState, PublicIpType, RestorePointFrequency, SnapshotFrequency};
 

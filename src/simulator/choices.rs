@@ -119,6 +119,22 @@ pub(super) fn not_approved(label: &str) -> Refusal {
     Refusal::new(403, format!("Your team needs approval to use {label}."))
 }
 
+/// The team has a bill to pay, say. Unknown; the command-line tool asks for the account's standing before it creates or starts machines.
+pub(super) fn not_in_good_standing(words: &str) -> Refusal {
+    Refusal::new(402, words)
+}
+
+/// How many ports up a desktop of Linux is reached. Unknown; the schema says a port.
+pub(super) const VNC_PORT: u16 = 5900;
+
+/// The port of a desktop of Windows.
+pub(super) const RDP_PORT: u16 = 3389;
+
+/// A machine without a desktop, or one that is off. Unknown.
+pub(super) fn no_desktop() -> Refusal {
+    Refusal::new(400, "This machine has no desktop now.")
+}
+
 /// The team has as many machines as it may. Unknown.
 pub(super) fn over_quota(max: u64) -> Refusal {
     Refusal::new(403, format!("Your team has reached its limit of {max} machines."))

@@ -121,6 +121,14 @@ impl World {
         Ok(spec)
     }
 
+    /// Whether Paperspace does anything for the team.
+    pub(super) fn check_standing(&self, team: &str) -> Result<(), Refusal> {
+        match self.team(team).and_then(|t| t.standing.as_deref()) {
+            Some(words) => Err(choices::not_in_good_standing(words)),
+            None => Ok(()),
+        }
+    }
+
     fn image(&self, team: &str, id: &str, label: &str, region: &str) -> Result<Image, Refusal> {
         let custom = self.stock.templates.iter().find(|t| t.id == id && t.team == team && t.exists && t.region == region);
         let base = custom.map_or(id, |t| t.base_template_id.as_str());
@@ -151,6 +159,7 @@ impl World {
         if choices::NAMES_ARE_UNIQUE && mine().any(|m| Some(m.name.as_str()) == body.text("name")) {
             return Err(Refusal::new(409, "A machine with this name exists."));
         }
+        self.check_standing(team)?;
         let max = self.team(team).map_or(0, |t| t.max_machines);
         if u64::try_from(mine().count()).unwrap_or(u64::MAX) >= max {
             return Err(choices::over_quota(max));

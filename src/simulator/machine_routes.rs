@@ -7,6 +7,7 @@ use super::catalog;
 use super::choices;
 use super::create;
 use super::errors::Refusal;
+use super::machine::State;
 use super::machine::{Accessor, Event};
 use super::paging::{Ask, Page, Row};
 use super::requests::{Field, Fields, Kind, Query, required};
@@ -101,6 +102,19 @@ pub(super) fn accessors(w: &mut World, c: &Context) -> Reply {
         Some(Row { id: user.id.clone(), key: user.id.clone(), seq: 0, shown: a.dt_deleted.is_none(), item: (a, user) })
     });
     Ok(Page::of(rows.collect(), &ask, false)?.body(|(a, user)| wire::accessor(a, user)))
+}
+
+pub(super) fn desktop(w: &mut World, c: &Context) -> Reply {
+    let machine = &w.stock.machines[w.find(&c.caller, c.param(0))?];
+    if machine.state != State::Ready || !machine.agent_type.ends_with("Desktop") {
+        return Err(choices::no_desktop());
+    }
+    let hostname = machine.public_ip.clone().unwrap_or_else(|| format!("{}.desktop.example.com", machine.id));
+    Ok(if machine.agent_type.starts_with("Windows") {
+        json!({"windows": {"hostname": hostname, "port": choices::RDP_PORT, "publicIp": machine.public_ip}})
+    } else {
+        json!({"vnc": {"hostname": hostname, "port": choices::VNC_PORT, "password": "not-to-be-shown"}})
+    })
 }
 
 const ACCESSOR: &[Field] = &[required("userId", Kind::Text(0))];

@@ -9,7 +9,7 @@
 //!
 //! `/v1` is the service, `/_sim` shows and changes it behind everybody's back, injected faults included (see `sim_routes`, `faults`).
 //!
-//! Not simulated: shared drives, desktops, projects and everything else that is no machine; snapshots taken by schedule; bills.
+//! Not simulated: shared drives, projects and everything else that is no machine; snapshots taken by schedule; bills.
 
 mod addresses;
 mod agenda;

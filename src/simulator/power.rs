@@ -17,7 +17,10 @@ impl World {
             return Err(choices::busy(busy));
         }
         match self.stock.machines[at].state {
-            State::Off => Ok(self.begin_start(at)),
+            State::Off => {
+                self.check_standing(&self.stock.machines[at].team)?;
+                Ok(self.begin_start(at))
+            }
             _ if choices::START_WHEN_UP_IS_OK => Ok(self.nothing_to_do(at, "start")),
             _ => Err(choices::busy("running")),
         }

@@ -7,7 +7,7 @@
 //! | `POST /_sim/machines/{id}` | lays fields over the machine, without an event; a `state` ends what is under way |
 //! | `DELETE /_sim/machines/{id}` | destroys it at once |
 //! | `POST /_sim/users` | a user without a key: `{team?, role?, email?}` |
-//! | `POST /_sim/teams/{id}` | `{maxMachines?, approved?}` |
+//! | `POST /_sim/teams/{id}` | `{maxMachines?, approved?, standing?}` |
 //! | `GET`, `POST`, `DELETE /_sim/faults` | shows, adds, clears; see [`super::faults`] |
 
 use serde::Deserialize;
@@ -219,14 +219,18 @@ struct TeamChange {
     max_machines: Option<u64>,
     #[serde(default)]
     approved: Option<Vec<String>>,
+    /// Empty: nothing is in the way any more.
+    #[serde(default)]
+    standing: Option<String>,
 }
 
-/// The team's quota and the types that it is approved for.
+/// The team's quota, the types that it is approved for, and what is in its way.
 fn change_team(w: &mut World, id: &str, body: Value) -> Result<Value, Refusal> {
     let change: TeamChange = serde_json::from_value(body).map_err(|e| Refusal::new(400, e.to_string()))?;
     w.ensure_team(id);
     let team = w.teams.iter_mut().find(|t| t.id == id).ok_or_else(|| Refusal::not_found("Team"))?;
     team.max_machines = change.max_machines.unwrap_or(team.max_machines);
     team.approved = change.approved.unwrap_or_else(|| std::mem::take(&mut team.approved));
+    team.standing = change.standing.or_else(|| team.standing.take()).filter(|words| !words.is_empty());
     serde_json::to_value(&*team).map_err(|e| Refusal::new(500, e.to_string()))
 }

@@ -1,4 +1,4 @@
-//! `/auth/session`, `/teams/{teamId}/users`, `/os-templates`, `/public-ips`.
+//! `/auth/session`, `/billing/account-standing`, `/teams/{teamId}/users`, `/os-templates`, `/public-ips`.
 
 use serde_json::{Value, json};
 
@@ -41,6 +41,12 @@ pub(super) fn users(w: &mut World, c: &Context) -> Reply {
         item: u,
     });
     Ok(Page::of(rows.collect(), &ask, false)?.body(wire::team_user))
+}
+
+/// `GET /billing/account-standing`, which only older and internal descriptions of the API have.
+pub(super) fn standing(w: &mut World, c: &Context) -> Reply {
+    let words = w.team(&c.caller.team).and_then(|t| t.standing.clone());
+    Ok(json!({"hasPaymentMethod": true, "isAdminLocked": false, "isInGoodStanding": words.is_none(), "messages": Vec::from_iter(words)}))
 }
 
 pub(super) fn os_templates(_: &mut World, c: &Context) -> Reply {

@@ -26,6 +26,9 @@ pub(super) struct Team {
     pub(super) max_machines: u64,
     /// Types of [`choices::NEEDS_APPROVAL`] that it may use.
     pub(super) approved: Vec<String>,
+    /// What is in the way of creating and starting machines, in words for the customer.
+    #[serde(default)]
+    pub(super) standing: Option<String>,
     /// By region. They are in no list and `GET /private-networks/{id}` does not know them.
     pub(super) default_networks: BTreeMap<String, String>,
     pub(super) dt_created: Timestamp,
@@ -155,6 +158,7 @@ impl World {
             number: self.teams.len() + 1,
             max_machines: choices::MAX_MACHINES,
             approved: Vec::new(),
+            standing: None,
             default_networks,
             dt_created: self.now,
         });

@@ -59,7 +59,9 @@ async fn every_field_of_a_create_arrives() {
     let sim = Simulated::slow().await;
     let script = sim.post("/v1/startup-scripts", json!({"name": "s", "script": "true"})).await;
     let network = sim.post("/v1/private-networks", json!({"name": "n", "region": "ny2"})).await;
+    let user = sim.truth().await["users"][0]["id"].as_str().unwrap().to_owned();
     let create = CreateMachine {
+        accessor_ids: vec![user.clone()],
         name: "everything".into(),
         machine_type: "A100-80Gx8".into(),
         template_id: "t0nspur5".into(),
@@ -90,6 +92,7 @@ async fn every_field_of_a_create_arrives() {
     assert_eq!(machine.accelerators.len(), 1);
     let truth = &sim.truth().await["machines"][0];
     assert_eq!(truth["startupScriptId"], script["id"]);
+    assert_eq!(truth["accessorIds"], json!([user]));
     for (field, value) in [
         ("startOnCreate", json!(false)),
         ("takeInitialSnapshot", json!(true)),

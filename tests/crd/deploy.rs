@@ -18,7 +18,7 @@ fn deployment() -> Value {
     objects("Deployment").remove(0)
 }
 
-/// Secrets are a role of their own, so that they can be bound to single namespaces. Widening either is a decision to be seen in review.
+/// Secrets and ConfigMaps have roles of their own, so that they can be bound to single namespaces. Widening either is a decision to be seen in review.
 #[test]
 fn the_roles_are_exactly_these() {
     let roles: Vec<(Value, Value)> =
@@ -31,7 +31,10 @@ fn the_roles_are_exactly_these() {
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
     ]);
     let secrets = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}]);
-    assert_eq!(roles, [(json!("paperspace-operator-secrets"), secrets), (json!(NAME), own)]);
+    let config_maps =
+        json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch", "create", "update", "delete"]}]);
+    let expected = [("paperspace-operator-configmaps", config_maps), ("paperspace-operator-secrets", secrets), (NAME, own)];
+    assert_eq!(roles, expected.map(|(name, rules)| (json!(name), rules)));
     assert!(objects("Role").is_empty() && objects("RoleBinding").is_empty());
 }
 
@@ -40,7 +43,7 @@ fn each_role_is_bound_to_the_service_account_alone() {
     let account = json!([{"kind": "ServiceAccount", "name": NAME, "namespace": NAME}]);
     let bindings = objects("ClusterRoleBinding");
     let bound: Vec<&Value> = bindings.iter().map(|binding| &binding["roleRef"]["name"]).collect();
-    assert_eq!(bound, ["paperspace-operator-secrets", NAME]);
+    assert_eq!(bound, ["paperspace-operator-configmaps", "paperspace-operator-secrets", NAME]);
     assert!(bindings.iter().all(|binding| binding["subjects"] == account));
     assert_eq!(deployment()["spec"]["template"]["spec"]["serviceAccountName"], NAME);
 }
@@ -125,7 +128,7 @@ fn kustomize_renders_each_part() {
         eprintln!("no kubectl here: not rendered");
         return;
     }
-    let counts = [("deploy/crd", 1), ("deploy/operator", 8), ("deploy", 9)].map(|(part, count)| {
+    let counts = [("deploy/crd", 1), ("deploy/operator", 10), ("deploy", 11)].map(|(part, count)| {
         let rendered = Command::new("kubectl").arg("kustomize").arg(yaml::at(part)).output().unwrap();
         assert!(rendered.status.success(), "{part}: {}", String::from_utf8_lossy(&rendered.stderr));
         let objects: Vec<Value> = serde_saphyr::from_multiple(&String::from_utf8(rendered.stdout).unwrap()).unwrap();

@@ -1,7 +1,7 @@
 //! What `adopt-manifest` prints, for any machine that the simulated Paperspace can have: it is accepted by the schema and its rules, survives
 //! YAML, and differs from the machine in nothing but the mark that the claim adds.
 
-use paperspace_operator::crd::{Applied, PaperspaceMachine, minimal};
+use paperspace_operator::crd::{PaperspaceMachine, PaperspaceMachineStatus, minimal};
 use paperspace_operator::lifecycle::diff::diff;
 use paperspace_operator::lifecycle::manifest::{Manifest, manifest};
 use paperspace_operator::paperspace::types::Machine;
@@ -110,7 +110,7 @@ fn check(machine: &Machine, Manifest { mut object, left_out }: Manifest) -> Resu
     }
     object.metadata.uid = Some(UID.to_owned());
     object.metadata.namespace = Some("default".to_owned());
-    let differences = diff(&object, None, &Applied::default(), machine);
+    let differences = diff(&object, &PaperspaceMachineStatus::default(), None, machine);
     if differences.iter().any(|d| d.field != "machineName") {
         return Err(format!("{differences:?}\n{yaml}"));
     }

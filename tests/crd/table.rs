@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 #[path = "table/fields.rs"]
 mod fields;
+#[path = "table/offers.rs"]
+mod offers;
 #[path = "table/rules.rs"]
 mod rules;
 #[path = "table/status.rs"]
@@ -48,7 +50,7 @@ impl Case {
 
 /// All cases; their objects have names of their own.
 pub(crate) fn cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = [fields::cases(), rules::cases(), status::cases()].into_iter().flatten().collect();
+    let mut cases: Vec<Case> = [fields::cases(), offers::cases(), rules::cases(), status::cases()].into_iter().flatten().collect();
     for (number, case) in cases.iter_mut().enumerate() {
         for object in [Some(&mut case.new), case.old.as_mut(), case.first.as_mut()].into_iter().flatten() {
             object["metadata"]["name"] = format!("case-{number}").into();

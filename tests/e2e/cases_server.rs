@@ -81,8 +81,14 @@ fn the_operator_has_the_rights_that_it_needs_and_no_others() {
     let machines = "paperspacemachines.paperspace-operator.dev";
     let definitions = "customresourcedefinitions.apiextensions.k8s.io";
     let ours = format!("{definitions}/{machines}");
-    for (verb, what) in [("patch", machines), ("watch", machines), ("list", "secrets"), ("create", "events.events.k8s.io"), ("get", &ours)]
-    {
+    for (verb, what) in [
+        ("patch", machines),
+        ("watch", machines),
+        ("list", "secrets"),
+        ("create", "configmaps"),
+        ("create", "events.events.k8s.io"),
+        ("get", &ours),
+    ] {
         assert!(may(verb, what), "it must be allowed to {verb} {what}");
     }
     let forbidden = [
@@ -98,7 +104,8 @@ fn the_operator_has_the_rights_that_it_needs_and_no_others() {
         ("update", "secrets"),
         ("patch", "secrets"),
         ("delete", "secrets"),
-        ("get", "configmaps"),
+        ("patch", "configmaps"),
+        ("deletecollection", "configmaps"),
         ("get", "pods"),
         ("create", "pods"),
         ("create", "serviceaccounts/token"),

@@ -10,7 +10,7 @@ use crate::lifecycle::step::{Step, StepKind};
 use crate::paperspace::types::{Machine, MachineState, PublicIpType};
 
 fn address(kind: PublicIpKind) -> Option<PublicIpSpec> {
-    Some(PublicIpSpec { kind, reclaim_policy: None })
+    Some(PublicIpSpec { kind, reclaim_policy: None, address: None })
 }
 
 fn snapshots(keep: i32) -> Option<AutoSnapshot> {
@@ -422,7 +422,7 @@ fn a_static_address_that_was_there_is_not_the_operators() {
 #[test]
 fn a_static_address_that_is_to_be_kept_stays_and_that_is_said() {
     let mut world = World::running(|s| {
-        s.public_ip = Some(PublicIpSpec { kind: PublicIpKind::Static, reclaim_policy: Some(ReclaimPolicy::Retain) });
+        s.public_ip = Some(PublicIpSpec { kind: PublicIpKind::Static, reclaim_policy: Some(ReclaimPolicy::Retain), address: None });
     });
     world.run();
     world.edit(|s| s.public_ip = address(PublicIpKind::None));
@@ -442,7 +442,7 @@ fn a_static_address_that_was_taken_away_is_released_before_another_is_asked_for(
 
 #[test]
 fn a_startup_script_is_assigned_replaced_and_unassigned() {
-    let script = |id: &str| Some(StartupScript { script_id: id.to_owned() });
+    let script = |id: &str| Some(StartupScript { script_id: Some(id.to_owned()), ..Default::default() });
     let mut world = World::new(|s| s.startup_script = script("one"));
     world.run();
     assert_eq!(world.count(StepKind::AssignScript), 0, "it was sent with the creation");
@@ -459,7 +459,10 @@ fn a_startup_script_is_assigned_replaced_and_unassigned() {
 fn a_refused_script_does_not_stand_in_the_way_of_power() {
     let mut world = World::running(|_| ());
     world.fault(StepKind::AssignScript, Fault::Refuse(404, "no such script"));
-    world.edit(|s| (s.startup_script, s.power_state) = (Some(StartupScript { script_id: "x".to_owned() }), PowerState::Stopped));
+    world.edit(|s| {
+        (s.startup_script, s.power_state) =
+            (Some(StartupScript { script_id: Some("x".to_owned()), ..Default::default() }), PowerState::Stopped)
+    });
     world.run_for(secs(59));
     assert_eq!(world.machine().state, MachineState::Off);
     assert!(world.conditions().contains("Synced=False/UpdateRejected"), "{}", world.conditions());

@@ -72,7 +72,7 @@ fn wish(world: &mut World, dice: &mut Dice) {
         4 => world.edit(|s| s.suspend = !s.suspend),
         5 => {
             let kind = if dice.one_in(3) { PublicIpKind::Dynamic } else { PublicIpKind::Static };
-            world.edit(|s| s.public_ip = Some(PublicIpSpec { kind, reclaim_policy: None }));
+            world.edit(|s| s.public_ip = Some(PublicIpSpec { kind, reclaim_policy: None, address: None }));
         }
         _ => world.annotate(RESTART_REQUESTED, &dice.below(1000).to_string()),
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::lifecycle::step::{Step, StepKind};
+use super::estate::Estate;
+use crate::lifecycle::step::{Outcome, Step, StepKind};
 use crate::paperspace::Error;
 use crate::paperspace::types::{CreateMachine, EventState, Machine, MachineEvent, MachineState, PublicIpType, UpdateMachine};
 
@@ -107,6 +108,8 @@ pub(super) struct Cloud {
     /// Starts end with the machine off again.
     pub(super) no_capacity: bool,
     pub(super) next: u32,
+    /// What there is besides machines.
+    pub(super) estate: Estate,
 }
 
 impl Cloud {
@@ -189,7 +192,7 @@ impl Cloud {
     }
 
     /// Does what a step asks, as far as no fault is in its way.
-    pub(super) fn call(&mut self, step: &Step) -> Result<Option<Machine>, Error> {
+    pub(super) fn call(&mut self, step: &Step) -> Result<Outcome, Error> {
         let faults = self.faults.entry(step.kind()).or_default();
         match (!faults.is_empty()).then(|| faults.remove(0)) {
             None => self.act(step),
@@ -202,16 +205,18 @@ impl Cloud {
                 Err(transport(true))
             }
             Some(Fault::Refuse(status, message)) => Err(rejected(status, message)),
-            Some(Fault::Ignore) => Ok(self.machines.first().cloned()),
+            Some(Fault::Ignore) => Ok(self.machines.first().cloned().map_or(Outcome::Done, |m| Outcome::Machine(Box::new(m)))),
         }
     }
 
-    fn act(&mut self, step: &Step) -> Result<Option<Machine>, Error> {
+    fn act(&mut self, step: &Step) -> Result<Outcome, Error> {
+        if let Some(result) = self.estate.act(step, self.now) {
+            return result;
+        }
         let (id, name, via, end) = match step {
-            Step::Create { body, .. } => return Ok(Some(self.create(body))),
-            Step::ReleaseIp { ip } if self.addresses.remove(ip) => return Ok(None),
+            Step::Create { body, .. } => return Ok(Outcome::Machine(Box::new(self.create(body)))),
+            Step::ReleaseIp { ip } if self.addresses.remove(ip) => return Ok(Outcome::Done),
             Step::ReleaseIp { .. } => return Err(rejected(404, "no such address")),
-            Step::AssignScript { .. } | Step::UnassignScript { .. } => return Ok(None),
             Step::Update { id, body, .. } => return self.update(id, body),
             Step::Start { id } | Step::Restart { id, off: true, .. } => {
                 let end = if self.no_capacity { MachineState::Off } else { MachineState::Ready };
@@ -233,10 +238,10 @@ impl Cloud {
         let machine = machine.clone();
         self.note(id, name, None);
         self.becomes(id, 20, end);
-        Ok(Some(machine))
+        Ok(Outcome::Machine(Box::new(machine)))
     }
 
-    fn update(&mut self, id: &str, body: &UpdateMachine) -> Result<Option<Machine>, Error> {
+    fn update(&mut self, id: &str, body: &UpdateMachine) -> Result<Outcome, Error> {
         let ip = format!("8.8.8.{}", self.addresses.len() + 1);
         let Some(machine) = self.get_mut(id) else { return Err(rejected(404, "no such machine")) };
         if (body.machine_type.is_some() || body.disk_size.is_some()) && machine.state != MachineState::Off {
@@ -278,6 +283,6 @@ impl Cloud {
         };
         let machine = machine.clone();
         self.addresses.extend(answer);
-        Ok(Some(machine))
+        Ok(Outcome::Machine(Box::new(machine)))
     }
 }

@@ -237,7 +237,7 @@ fn one_write_ahead_allows_one_request() {
 fn what_is_asked_for_is_written_down_though_the_spec_changed_after_the_write_ahead() {
     let mut world = World::new(|_| ());
     world.run_until(StepKind::WriteAhead);
-    world.edit(|s| s.public_ip = Some(PublicIpSpec { kind: PublicIpKind::Static, reclaim_policy: None }));
+    world.edit(|s| s.public_ip = Some(PublicIpSpec { kind: PublicIpKind::Static, reclaim_policy: None, address: None }));
     world.fault(StepKind::Create, Fault::LoseReply);
     world.run();
     let address = world.machine().public_ip.clone();

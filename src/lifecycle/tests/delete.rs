@@ -9,7 +9,7 @@ use crate::lifecycle::observe::{KeySource, Question};
 use crate::lifecycle::step::StepKind;
 
 fn address(reclaim_policy: Option<ReclaimPolicy>) -> Option<PublicIpSpec> {
-    Some(PublicIpSpec { kind: PublicIpKind::Static, reclaim_policy })
+    Some(PublicIpSpec { kind: PublicIpKind::Static, reclaim_policy, address: None })
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::lifecycle::observe::{Access, KeySource, Question};
 use crate::lifecycle::step::StepKind;
 
 fn address(reclaim_policy: Option<ReclaimPolicy>) -> Option<PublicIpSpec> {
-    Some(PublicIpSpec { kind: PublicIpKind::Static, reclaim_policy })
+    Some(PublicIpSpec { kind: PublicIpKind::Static, reclaim_policy, address: None })
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn an_address_that_the_user_brought_is_not_released() {
     for asked in [None, address(None)] {
         let mut world = World::running(|s| {
             s.public_ip = asked;
-            s.startup_script = Some(crate::crd::StartupScript { script_id: "sc1".to_owned() });
+            s.startup_script = Some(crate::crd::StartupScript { script_id: Some("sc1".to_owned()), ..Default::default() });
         });
         world.cloud.addresses.insert("7.7.7.7".to_owned());
         let machine = world.machine();

@@ -14,6 +14,7 @@ mod chaos;
 mod cloud;
 mod create;
 mod delete;
+mod estate;
 mod let_go;
 mod manifest;
 mod model;

@@ -80,7 +80,7 @@ fn what_another_cluster_made_is_told_apart_where_this_one_has_an_id() {
 fn only_scripts_that_end_in_a_mark_are_an_operators_and_those_in_use_belong() {
     let uses = resource(
         &json!({"startupScript": {"scriptId": "scnamed"}}),
-        &json!({"machineId": "psmine", "applied": {"startupScriptId": "scapplied"}}),
+        &json!({"machineId": "psmine", "applied": {"startupScriptId": "scapplied"}, "ownedScript": {"scriptId": "scowned"}}),
     );
     let orphan = format!("old-{OTHER}");
     let all = [
@@ -88,6 +88,7 @@ fn only_scripts_that_end_in_a_mark_are_an_operators_and_those_in_use_belong() {
         script("scmine", &format!("train-{MARK}"), &json!({})),
         script("scnamed", &orphan, &json!({})),
         script("scapplied", &orphan, &json!({})),
+        script("scowned", &orphan, &json!({})),
         script("scassigned", &orphan, &json!({"assignedMachineIds": ["psx", "psmine"]})),
         script("scdeleted", &orphan, &json!({"dtDeleted": "2026-01-02T00:00:00Z"})),
         script("scelsewhere", &orphan, &json!({"assignedMachineIds": ["psx"]})),
@@ -100,11 +101,18 @@ fn only_scripts_that_end_in_a_mark_are_an_operators_and_those_in_use_belong() {
 }
 
 #[test]
-fn an_address_belongs_to_its_machine_or_to_the_resource_that_had_it_allocated() {
-    let keeps = resource(&json!({}), &json!({"applied": {"allocatedIp": "9.0.0.1"}}));
+fn an_address_belongs_to_its_machine_or_to_the_resource_that_names_it_or_had_it_allocated() {
+    let named = json!({"publicIp": {"type": "Static", "address": "9.0.0.5"}});
+    let keeps = resource(&named, &json!({"applied": {"allocatedIp": "9.0.0.1"}}));
     let mut with_address = machine("ps1", "by hand");
     with_address.public_ip = Some("9.0.0.2".to_owned());
-    let all = [address("9.0.0.1", None), address("9.0.0.2", None), address("9.0.0.3", Some("psx")), address("9.0.0.4", None)];
+    let all = [
+        address("9.0.0.1", None),
+        address("9.0.0.2", None),
+        address("9.0.0.3", Some("psx")),
+        address("9.0.0.4", None),
+        address("9.0.0.5", None),
+    ];
     let found = orphans::addresses(&all, [&with_address], &Living::of([&keeps]));
     assert_eq!(shown(&found), [("9.0.0.4", Why::Unassigned)]);
     assert_eq!(found[0].region.as_deref(), Some("AMS1"));

@@ -3,8 +3,8 @@
 use super::cloud::{event, machine, rejected, transport, wall};
 use super::world::{NAME, UID, World, secs, spec};
 use crate::crd::{
-    Applied, AutoShutdown, AutoSnapshot, DeletionPolicy, ManagementPolicy, PaperspaceMachine, PaperspaceMachineSpec, PowerState,
-    PublicIpKind, PublicIpSpec, RestoreFrequency, RestorePoint, SnapshotFrequency, StartupScript,
+    AutoShutdown, AutoSnapshot, DeletionPolicy, ManagementPolicy, PaperspaceMachine, PaperspaceMachineSpec, PowerState, PublicIpKind,
+    PublicIpSpec, RestoreFrequency, RestorePoint, SnapshotFrequency, StartupScript,
 };
 use crate::lifecycle::decide::deletion_policy;
 use crate::lifecycle::diff::{Mend, diff, update};
@@ -31,7 +31,7 @@ fn differences(
 ) -> Vec<(&'static str, String, String, Mend)> {
     let mut machine = machine("ps", NAME);
     observed(&mut machine);
-    let all = diff(&object(spec), None, &Applied::default(), &machine);
+    let all = diff(&object(spec), &crate::crd::PaperspaceMachineStatus::default(), None, &machine);
     all.into_iter().map(|d| (d.field, d.observed, d.desired, d.mend)).collect()
 }
 
@@ -69,7 +69,7 @@ fn each_field_says_how_it_can_be_mended() {
     assert_eq!(shown(|_| (), |m| m.storage_total = 250 << 30), "diskSizeGB: 250 -> 50 (Never)");
     assert_eq!(shown(|s| s.network_id = Some("n2".to_owned()), |m| m.network_id = None), "networkId: none -> n2 (InPlace)");
     assert_eq!(
-        shown(|s| s.public_ip = Some(PublicIpSpec { kind: PublicIpKind::None, reclaim_policy: None }), |_| ()),
+        shown(|s| s.public_ip = Some(PublicIpSpec { kind: PublicIpKind::None, reclaim_policy: None, address: None }), |_| ()),
         "publicIp: dynamic -> none (InPlace)"
     );
     assert_eq!(
@@ -128,7 +128,7 @@ fn an_update_carries_exactly_what_differs() {
         s.machine_type = "A5000".to_owned();
     });
     let machine = machine("ps", NAME);
-    let all = diff(&object, None, &Applied::default(), &machine);
+    let all = diff(&object, &crate::crd::PaperspaceMachineStatus::default(), None, &machine);
     let in_place: Vec<_> = all.iter().filter(|d| d.mend == Mend::InPlace).collect();
     assert_eq!(update(&object, &machine, &in_place), UpdateMachine { network_id: Some("n2".to_owned()), ..UpdateMachine::default() });
     let off: Vec<_> = all.iter().filter(|d| d.mend == Mend::AfterStop).collect();
@@ -142,7 +142,7 @@ fn what_is_turned_off_is_sent_as_off_alone() {
     (machine.auto_shutdown_enabled, machine.auto_shutdown_timeout) = (true, Some(8.0));
     (machine.auto_snapshot_enabled, machine.restore_point_enabled) = (true, true);
     let object = object(|_| ());
-    let all = diff(&object, None, &Applied::default(), &machine);
+    let all = diff(&object, &crate::crd::PaperspaceMachineStatus::default(), None, &machine);
     let body = update(&object, &machine, &all.iter().collect::<Vec<_>>());
     let off = UpdateMachine {
         auto_shutdown_enabled: Some(false),
@@ -157,7 +157,7 @@ fn what_is_turned_off_is_sent_as_off_alone() {
 fn a_restore_point_is_sent_whole() {
     let object = object(|s| s.restore_point = restore(Some("sn1")));
     let machine = machine("ps", NAME);
-    let all = diff(&object, None, &Applied::default(), &machine);
+    let all = diff(&object, &crate::crd::PaperspaceMachineStatus::default(), None, &machine);
     let body = update(&object, &machine, &all.iter().collect::<Vec<_>>());
     assert_eq!(
         (body.restore_point_enabled, body.restore_point_frequency, body.restore_point_snapshot_id.as_deref()),
@@ -167,7 +167,7 @@ fn a_restore_point_is_sent_whole() {
 
 #[test]
 fn the_request_that_creates_says_everything_explicitly() {
-    let body = desired::creation(&object(|_| ()), Some("prod")).unwrap();
+    let body = desired::creation(&object(|_| ()), &crate::crd::PaperspaceMachineStatus::default(), Some("prod")).unwrap();
     let expected = CreateMachine {
         name: "ml-train-prod-3f9c2a7b51de".to_owned(),
         machine_type: "A4000".to_owned(),
@@ -185,28 +185,31 @@ fn the_request_that_creates_says_everything_explicitly() {
         ..CreateMachine::default()
     };
     assert_eq!(body, expected);
-    assert_eq!(desired::creation(&object(|s| s.template_id = None), None), None);
+    assert_eq!(desired::creation(&object(|s| s.template_id = None), &crate::crd::PaperspaceMachineStatus::default(), None), None);
 }
 
 #[test]
 fn the_request_that_creates_carries_the_spec() {
+    let applied = crate::crd::Applied { startup_script_id: Some("sc1".to_owned()), ..Default::default() };
+    let written = crate::crd::PaperspaceMachineStatus { applied: Some(applied), ..Default::default() };
     let body = desired::creation(
         &object(|s| {
             s.power_state = PowerState::Stopped;
             s.auto_shutdown = Some(AutoShutdown { timeout_hours: 8, force: true });
             s.auto_snapshot = snapshot(3);
-            s.startup_script = Some(StartupScript { script_id: "sc1".to_owned() });
+            s.startup_script = Some(StartupScript { script_id: Some("sc1".to_owned()), ..Default::default() });
             s.restore_point = restore(None);
             s.take_initial_snapshot = true;
             s.network_id = Some("n2".to_owned());
         }),
+        &written,
         None,
     )
     .unwrap();
     assert_eq!((body.start_on_create, body.auto_shutdown_timeout, body.auto_snapshot_save_count), (Some(false), Some(8), Some(3)));
     assert_eq!((body.restore_point_enabled, body.restore_point_frequency), (Some(true), Some(RestorePointFrequency::Shutdown)));
     assert_eq!((body.startup_script_id.as_deref(), body.network_id.as_deref()), (Some("sc1"), Some("n2")));
-    let own = desired::creation(&object(|s| s.restore_point = restore(Some("sn1"))), None).unwrap();
+    let own = desired::creation(&object(|s| s.restore_point = restore(Some("sn1"))), &written, None).unwrap();
     assert_eq!(own.restore_point_enabled, Some(false), "set by an update, with its snapshot");
 }
 
@@ -270,8 +273,8 @@ fn an_outcome_tells_what_a_reply_means() {
     assert_eq!(Outcome::of_call(&release, not_found()), Outcome::Done);
     assert_eq!(Outcome::of_call(&unassign, not_found()), Outcome::Done);
     assert!(matches!(Outcome::of_call(&delete, not_found()), Outcome::Failed(_)), "it proves nothing of a machine");
-    assert_eq!(Outcome::of_call(&release, Ok(None)), Outcome::Done);
-    assert!(matches!(Outcome::of_call(&delete, Ok(Some(machine("ps", "x")))), Outcome::Machine(_)));
+    assert_eq!(Outcome::of_call(&release, Ok(Outcome::Done)), Outcome::Done);
+    assert!(matches!(Outcome::of_call(&delete, Ok(Outcome::Machine(Box::new(machine("ps", "x"))))), Outcome::Machine(_)));
 }
 
 fn moment(t: u64) -> Moment {

@@ -220,7 +220,7 @@ fn every_state_has_a_reason_and_a_word() {
 #[test]
 fn ready_waits_for_the_address_that_is_due() {
     for (kind, ready) in [(PublicIpKind::Dynamic, false), (PublicIpKind::None, true)] {
-        let mut world = World::new(|s| s.public_ip = Some(PublicIpSpec { kind, reclaim_policy: None }));
+        let mut world = World::new(|s| s.public_ip = Some(PublicIpSpec { kind, reclaim_policy: None, address: None }));
         world.run();
         world.machine().public_ip = None;
         world.step();

@@ -163,7 +163,8 @@ fn an_observed_one_is_only_reported() {
 #[test]
 fn the_address_of_the_old_machine_is_released_before_the_new_one_gets_its_own() {
     for (policy, left) in [(None, 1), (Some(ReclaimPolicy::Retain), 2)] {
-        let mut world = World::running(|s| s.public_ip = Some(PublicIpSpec { kind: PublicIpKind::Static, reclaim_policy: policy }));
+        let mut world =
+            World::running(|s| s.public_ip = Some(PublicIpSpec { kind: PublicIpKind::Static, reclaim_policy: policy, address: None }));
         vanish(&mut world);
         world.run();
         assert_eq!(world.cloud.addresses.len(), left);

@@ -11,7 +11,7 @@ use crate::crd::{FINALIZER, PaperspaceMachine, PaperspaceMachineSpec, Paperspace
 use crate::lifecycle::decide::decide;
 use crate::lifecycle::memory::{Memory, WriteAhead};
 use crate::lifecycle::names::Mark;
-use crate::lifecycle::observe::{Access, Facts, KeySource, ListView, MachineLook, Moment, Observation, Question, Settings};
+use crate::lifecycle::observe::{Access, Facts, KeySource, ListView, MachineLook, Moment, Observation, Question, Quota, Settings};
 use crate::lifecycle::step::{Decision, Event, Next, Outcome, Requeue, Step, StepKind};
 use crate::paperspace::Error;
 use crate::paperspace::types::Machine;
@@ -65,6 +65,7 @@ pub(super) struct World {
     pub(super) slow_write: Duration,
     /// The next status write meets somebody else's.
     pub(super) conflicts: u32,
+    pub(super) quota: Quota,
     version: u64,
     nonce: u32,
 }
@@ -116,6 +117,7 @@ impl World {
             facts: Facts::default(),
             slow_write: Duration::ZERO,
             conflicts: 0,
+            quota: Quota::default(),
             version: 1,
             nonce: 0,
         }
@@ -291,6 +293,7 @@ impl World {
                 memory: &self.memory,
                 unobserved_for: self.looks.unobserved_for,
                 marked: &marked,
+                quota: self.quota,
                 facts: &facts,
             };
             match decide(&observation) {
@@ -309,6 +312,9 @@ impl World {
     fn answer(&mut self, question: Question, facts: &mut Facts) {
         let began = self.now;
         let down = self.looks.down.clone();
+        if self.cloud.estate.answer(&question, began, down.clone(), facts).is_some() {
+            return;
+        }
         match question {
             Question::Access { key, reread } => {
                 let access = self.access.get(&key).cloned().unwrap_or_else(|| Access::Missing("no Secret".to_owned()));
@@ -338,6 +344,7 @@ impl World {
             }
             Question::Availability => facts.available = Some(Ok(!self.looks.unavailable)),
             Question::CrdTerminating => facts.crd_terminating = Some(self.looks.crd_terminating),
+            other => panic!("not answered: {other:?}"),
         }
     }
 
@@ -364,6 +371,7 @@ impl World {
         let before = self.object.metadata.resource_version.clone();
         match &decision.step {
             Step::Nothing => return true,
+            step if self.cloud.estate.write(step) => return true,
             Step::AddFinalizer => self.object.metadata.finalizers = Some(vec![FINALIZER.to_owned()]),
             Step::RemoveFinalizer => {
                 self.object.metadata.finalizers = None;

@@ -60,6 +60,12 @@ pub struct SessionTeam {
 }
 
 impl Session {
+    /// How many machines the team may have, if the session says so in a number that makes sense.
+    pub fn max_machines(&self) -> Option<usize> {
+        let max = self.team.max_machines.filter(|max| max.is_finite() && *max >= 0.0 && max.fract() == 0.0)?;
+        format!("{max:.0}").parse().ok()
+    }
+
     /// Whether the user sees all machines of the team: members see only those assigned to them.
     pub fn is_admin(&self) -> bool {
         self.user.team_memberships.iter().any(|m| m.team.id == self.team.id && (m.is_admin || m.is_owner))
@@ -88,4 +94,21 @@ pub struct TeamUser {
     /// Whether the user administers it.
     #[serde(default, deserialize_with = "nullable")]
     pub is_admin: bool,
+}
+
+/// Whether Paperspace does anything for the account.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountStanding {
+    /// Whether nothing is in the way.
+    pub is_in_good_standing: bool,
+    /// Whether Paperspace has locked the account.
+    #[serde(default, deserialize_with = "nullable")]
+    pub is_admin_locked: bool,
+    /// Whether there is a way to pay.
+    #[serde(default, deserialize_with = "nullable")]
+    pub has_payment_method: bool,
+    /// What is in the way, in Paperspace's words.
+    #[serde(default, deserialize_with = "nullable")]
+    pub messages: Vec<String>,
 }

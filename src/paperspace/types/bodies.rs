@@ -45,6 +45,9 @@ pub struct CreateMachine {
     pub start_on_create: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_nvlink: Option<bool>,
+    /// Ids of users.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accessor_ids: Vec<String>,
 }
 
 /// Body of `PUT /machines/{id}`: only what changes is sent.

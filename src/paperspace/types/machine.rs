@@ -116,3 +116,23 @@ pub struct Accessor {
     #[serde(default)]
     pub dt_deleted: Option<Timestamp>,
 }
+
+/// How a machine's desktop is reached. The password that the API sends along is not read.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct Desktop {
+    /// Linux.
+    #[serde(default)]
+    pub vnc: Option<RemoteDesktop>,
+    /// Windows.
+    #[serde(default)]
+    pub windows: Option<RemoteDesktop>,
+}
+
+/// Where a desktop is.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct RemoteDesktop {
+    /// Name or address.
+    pub hostname: String,
+    /// Port.
+    pub port: u16,
+}

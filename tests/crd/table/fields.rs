@@ -33,7 +33,6 @@ fn required(all: &mut Vec<Case>) {
         ("publicIp", "type", json!({}), json!("Dynamic")),
         ("autoShutdown", "timeoutHours", json!({"force": true}), json!(6)),
         ("autoSnapshot", "frequency", json!({"keep": 3}), json!("Daily")),
-        ("startupScript", "scriptId", json!({}), json!("sc123abc")),
         ("credentialsRef", "name", json!({"key": "token"}), json!("paperspace")),
         ("adopt", "machineId", json!({"onDifference": "Apply"}), json!("psvv2ew1gd4s")),
     ] {
@@ -91,9 +90,9 @@ fn choices(all: &mut Vec<Case>) {
 }
 
 /// Field, most characters, longest value, accepted values, refused values, the rule's message, and how to set it.
-type Text<'a> = (&'a str, usize, &'a str, &'a [&'a str], &'a [&'a str], &'a str, &'a dyn Fn(&str) -> Value);
+pub(super) type Text<'a> = (&'a str, usize, &'a str, &'a [&'a str], &'a [&'a str], &'a str, &'a dyn Fn(&str) -> Value);
 
-fn check_text(all: &mut Vec<Case>, (field, most, longest, good, bad, message, set): &Text<'_>) {
+pub(super) fn check_text(all: &mut Vec<Case>, (field, most, longest, good, bad, message, set): &Text<'_>) {
     let (rule, length) = (format!("{field}:cel:{message}"), format!("{field}:maxLength"));
     all.extend(good.iter().map(|text| accept(&rule, text, machine(set(text)))));
     all.extend([&"", &" "].into_iter().chain(*bad).map(|text| refuse_by_rule(&rule, &format!("{text:?}"), machine(set(text)))));

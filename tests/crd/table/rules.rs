@@ -16,7 +16,7 @@ pub(super) fn cases() -> Vec<Case> {
 const ADOPT: &str = "psvv2ew1gd4s";
 
 fn together(all: &mut Vec<Case>) {
-    let rule = "spec.templateId:cel:templateId is required";
+    let rule = "spec.templateId:cel:a template is required";
     all.push(accept(rule, "adopt instead", machine(json!({"templateId": null, "adopt": {"machineId": ADOPT}}))));
     all.push(accept(rule, "both", machine(json!({"adopt": {"machineId": ADOPT}}))));
     all.push(refuse_by_rule(rule, "neither", machine(json!({"templateId": null}))));

@@ -50,14 +50,24 @@ fn full() -> Value {
         "handledRestartAt": "now", "handledReconcileAt": "now", "startedAt": T, "stoppedAt": T,
         "applied": {
             "startupScriptId": "sc1", "autoShutdown": true, "autoSnapshot": true, "restorePoint": true, "staticIpRequested": true,
-            "allocatedIp": "203.0.113.7", "retainIp": true,
+            "allocatedIp": "203.0.113.7", "retainIp": true, "accessors": ["u1"], "connection": "c",
         },
+        "resolved": {"templateId": "t1", "networkName": "lab", "networkId": "n1"},
+        "ownedScript": {
+            "scriptId": "sc1", "hash": "0123456789abcdef", "source": {"kind": "ConfigMap", "uid": "u", "resourceVersion": "1"},
+            "creation": {
+                "id": "a", "attempt": 1, "account": "te1", "firstStartedAt": T, "startedAt": T, "closedAt": T, "outcome": "Bound", "message": "",
+            },
+        },
+        "os": "Ubuntu 22.04", "agentType": "LinuxDesktop", "updatesPending": true,
+        "desktop": {"protocol": "VNC", "host": "203.0.113.7", "port": 5900}, "snapshots": {"count": 2, "newestId": "sl1"},
     })
 }
 
 fn lists(all: &mut Vec<Case>) {
     let many = |count: usize, item: &dyn Fn(String) -> Value| -> Value { (0..count).map(|i| item(format!("Item{i}"))).collect() };
-    let rows: [(&str, usize, &dyn Fn(usize) -> Value); 3] = [
+    let rows: [(&str, usize, &dyn Fn(usize) -> Value); 4] = [
+        ("status.applied.accessors", 128, &|n| json!({"applied": {"accessors": many(n, &|name| name.into())}})),
         ("status.conditions", 16, &|n| json!({"conditions": many(n, &|name| condition(&name))})),
         ("status.drift", 32, &|n| json!({"drift": many(n, &|name| drift(&name))})),
         (
@@ -79,7 +89,8 @@ fn lists(all: &mut Vec<Case>) {
 }
 
 fn choices(all: &mut Vec<Case>) {
-    let rows: [(&str, &[&str]); 5] = [
+    let rows: [(&str, &[&str]); 6] = [
+        ("ownedScript.creation.outcome", &["Open", "Bound", "Refused", "Expired"]),
         ("deletionPolicy", &["Delete", "Retain"]),
         ("creation.outcome", &["Open", "Bound", "Refused", "Expired"]),
         ("operation.name", &["Restart", "Resize", "Destroy"]),
@@ -101,7 +112,11 @@ fn choices(all: &mut Vec<Case>) {
 
 /// Each required field left out on its own.
 fn required(all: &mut Vec<Case>) {
-    let rows: [(&str, &[&str]); 7] = [
+    let rows: [(&str, &[&str]); 11] = [
+        ("ownedScript.creation", &["id", "attempt", "account", "firstStartedAt", "startedAt", "outcome"]),
+        ("ownedScript.source", &["kind"]),
+        ("desktop", &["protocol", "host", "port"]),
+        ("snapshots", &["count"]),
         ("account", &["endpoint", "team"]),
         ("conditions[]", &["type", "status", "reason", "message", "lastTransitionTime"]),
         ("creation", &["id", "attempt", "account", "firstStartedAt", "startedAt", "outcome"]),
@@ -115,7 +130,7 @@ fn required(all: &mut Vec<Case>) {
         all.push(accept(&covers, "all given", status(full())));
         for field in fields {
             let mut full = full();
-            let pointer = format!("/{}", parent.replace("[]", "/0"));
+            let pointer = format!("/{}", parent.replace("[]", "/0").replace('.', "/"));
             full.pointer_mut(&pointer).and_then(Value::as_object_mut).expect(parent).remove(*field);
             all.push(refuse(&format!("{covers}.{field}"), "left out", status(full), "Required value"));
         }

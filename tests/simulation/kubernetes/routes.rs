@@ -51,6 +51,7 @@ pub(super) fn built_in() -> Vec<Kind> {
     vec![
         kind("", "namespaces", "Namespace", false),
         kind("", "secrets", "Secret", true),
+        kind("", "configmaps", "ConfigMap", true),
         kind("events.k8s.io", "events", "Event", true),
         kind("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition", false),
     ]

@@ -150,7 +150,7 @@ fn asked_for(world: &World, machine: Machine) -> bool {
 
 fn create_step(nonce: u8) -> Step {
     let object = crate::crd::PaperspaceMachine::new("train", spec());
-    let body = crate::lifecycle::desired::creation(&object, None).unwrap();
+    let body = crate::lifecycle::desired::creation(&object, &crate::crd::PaperspaceMachineStatus::default(), None).unwrap();
     Step::Create { attempt: canon::nonce(nonce), body: Box::new(body), timeout: std::time::Duration::ZERO }
 }
 

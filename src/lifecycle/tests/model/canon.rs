@@ -191,7 +191,7 @@ pub(super) fn nonces_of_memory(m: &Memory) -> u16 {
 pub(super) fn machines_of_memory(m: &Memory) -> u8 {
     let made = m.reply.iter().filter_map(|(_, reply)| match reply {
         Reply::Done(machine) => Some(&machine.id),
-        Reply::Nothing(_) | Reply::Unclear(_) => None,
+        Reply::Script(_) | Reply::Nothing(_) | Reply::Unclear(_) => None,
     });
     let evidence = m.evidence.iter().filter_map(|e| e.key.strip_prefix("machine "));
     m.accepted.iter().chain(m.missing.keys()).chain(made).map(String::as_str).chain(evidence).fold(0, |bits, id| bits | machine_bit(id))

@@ -14,7 +14,7 @@ use crate::fleet::{Account, Snapshot};
 use crate::lifecycle::decide::decide;
 use crate::lifecycle::memory::Memory;
 use crate::lifecycle::names::{self, Mark};
-use crate::lifecycle::observe::{Access, Facts, ListView, MachineLook, Moment, Observation, Question, Settings};
+use crate::lifecycle::observe::{Access, Facts, ListView, MachineLook, Moment, Observation, Question, Quota, Settings};
 use crate::lifecycle::step::{Next, Requeue, Step};
 use crate::lifecycle::tests::cloud;
 use crate::lifecycle::tests::world::{ENDPOINT, spec};
@@ -170,6 +170,7 @@ pub(super) fn decided(bounds: &Bounds, store: &Store, scene: &Scene) -> Decided 
             memory: &pass.memory,
             unobserved_for: Duration::ZERO,
             marked: &[],
+            quota: Quota::default(),
             facts: &facts,
         };
         match decide(&observation) {
@@ -243,7 +244,7 @@ impl Pass<'_> {
                 facts.direct.insert(id, Ok(MachineLook { began: self.now().mono, direct: true, machine }));
             }
             Question::CrdTerminating => facts.crd_terminating = Some(false),
-            Question::Events { .. } | Question::Availability => panic!("not in this world: {question:?}"),
+            other => panic!("not in this world: {other:?}"),
         }
     }
 

@@ -68,14 +68,17 @@ pub(super) fn spec(d: &mut Dice) -> PaperspaceMachineSpec {
     PaperspaceMachineSpec {
         machine_type: d.word(&["A4000", "a4000", "C5", "H100x8"]),
         template_id: if d.one_in(8) { None } else { Some(d.word(&["tmpl"])) },
+        template: None,
         region: d.word(&["NY2", "NY2", "CA1"]),
         disk_size_gb: d.pick(&[50, 50, 100, 77, 16_000, 0, -1, i32::MIN, i32::MAX]),
         machine_name: d.maybe(|d| d.word(&["train", "a b.c_d", "other-aaaaaaaaaaaa"])),
         power_state: d.pick(&[PowerState::Running, PowerState::Stopped, PowerState::Manual]),
         resize_policy: d.pick(&[ResizePolicy::WhenStopped, ResizePolicy::StopAndStart]),
         network_id: d.maybe(|d| d.word(&["n1", "n2"])),
+        network_name: None,
         public_ip: d.maybe(|d| PublicIpSpec {
             kind: d.pick(&[PublicIpKind::Static, PublicIpKind::Dynamic, PublicIpKind::None]),
+            address: d.maybe(|d| d.word(&["7.7.7.7"])),
             reclaim_policy: d.maybe(|d| d.pick(&[ReclaimPolicy::Release, ReclaimPolicy::Retain])),
         }),
         auto_shutdown: d.maybe(|d| AutoShutdown { timeout_hours: d.pick(&[8, 1, 168, 0, i32::MIN]), force: d.one_in(2) }),
@@ -93,7 +96,9 @@ pub(super) fn spec(d: &mut Dice) -> PaperspaceMachineSpec {
         take_initial_snapshot: d.one_in(2),
         enable_nvlink: d.one_in(4),
         email_password: d.one_in(2),
-        startup_script: d.maybe(|d| StartupScript { script_id: d.word(&["sc1", "sc2"]) }),
+        startup_script: d.maybe(|d| StartupScript { script_id: Some(d.word(&["sc1", "sc2"])), ..Default::default() }),
+        accessors: None,
+        write_connection_to: None,
         credentials_ref: d.maybe(|d| CredentialsRef { name: d.word(&["key"]), key: "apiKey".to_owned() }),
         adopt: if d.one_in(4) { Some(adopt(d)) } else { None },
         management_policy: if d.one_in(6) { ManagementPolicy::Observe } else { ManagementPolicy::Manage },
@@ -150,7 +155,7 @@ pub(super) fn object(d: &mut Dice, now: Timestamp) -> PaperspaceMachine {
         }
     }
     object.status = if d.one_in(8) { None } else { Some(self::status(d, now)) };
-    let script = object.spec.startup_script.as_ref().map(|s| s.script_id.clone());
+    let script = object.spec.startup_script.as_ref().and_then(|s| s.script_id.clone());
     if let Some(status) = object.status.as_mut().filter(|_| !d.one_in(4)) {
         status.applied.get_or_insert_default().startup_script_id = script;
     }
@@ -213,6 +218,8 @@ pub(super) fn applied(d: &mut Dice) -> Applied {
         static_ip_requested: d.one_in(2),
         allocated_ip: d.maybe(|d| d.word(&["9.9.9.9"])),
         retain_ip: d.one_in(4),
+        accessors: Vec::new(),
+        connection: None,
     }
 }
 
@@ -236,6 +243,13 @@ fn status(d: &mut Dice, now: Timestamp) -> PaperspaceMachineStatus {
         adopted_at: d.maybe(|d| at(d, now)),
         operation: d.maybe(|d| operation(d, now)),
         resize_refused: d.maybe(|d| ResizeRefused { generation: d.pick(&[Some(1), None]), message: d.text() }),
+        resolved: None,
+        owned_script: None,
+        os: d.maybe(Dice::text),
+        agent_type: None,
+        updates_pending: d.one_in(2),
+        desktop: None,
+        snapshots: None,
         public_ip: d.maybe(Dice::text),
         private_ip: None,
         network_id: None,
@@ -419,6 +433,7 @@ pub(super) fn memory(d: &mut Dice, now: Moment) -> Memory {
             outcome: d.pick(&[CreationOutcome::Open, CreationOutcome::Bound]),
             since: ago(d),
         }),
+        script_attempt: None,
         write_ahead: d.maybe(|d| WriteAhead { id: d.word(&NONCES), sent: Moment { wall: around(d, now.wall), mono: ago(d) } }),
         reply: d.maybe(|d| (d.word(&NONCES), reply(d, now.wall))),
         operation: d.maybe(|d| (d.word(&NONCES), ago(d))),

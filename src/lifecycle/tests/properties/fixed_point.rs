@@ -155,7 +155,7 @@ fn tells_the_truth(world: &World) -> Result<(), String> {
         return Err("at rest, and a restart is still to come".to_owned());
     }
     let machine = status.machine_id.as_ref().and_then(|id| world.cloud.get(id)).ok_or("there is no machine")?;
-    let differences = diff(&world.object, None, &status.applied.unwrap_or_default(), machine);
+    let differences = diff(&world.object, &status, None, machine);
     let power = match spec.power_state {
         PowerState::Running => machine.state == MachineState::Ready,
         PowerState::Stopped => machine.state == MachineState::Off,

@@ -1,6 +1,7 @@
 //! What the core promises of anything that it may meet, sensible or not. [`crate::properties`] says how to throw more dice.
 
 mod anything;
+mod estate;
 mod fixed_point;
 mod lives;
 mod parts;

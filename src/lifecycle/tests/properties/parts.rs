@@ -6,7 +6,7 @@ use super::super::cloud::{Cloud, wall};
 use super::super::world::UID;
 use super::anything;
 use crate::crd::{Applied, PaperspaceMachine};
-use crate::lifecycle::diff::{Mend, diff, update};
+use crate::lifecycle::diff::{Difference, Mend, diff, update};
 use crate::lifecycle::names::{self, Mark};
 use crate::lifecycle::step::Step;
 use crate::lifecycle::{backoff, desired};
@@ -19,6 +19,13 @@ struct Pair {
     applied: Applied,
     machine: Machine,
     change: usize,
+}
+
+impl Pair {
+    fn diff(&self, machine: &Machine) -> Vec<Difference> {
+        let status = crate::crd::PaperspaceMachineStatus { applied: Some(self.applied.clone()), ..Default::default() };
+        diff(&self.object, &status, None, machine)
+    }
 }
 
 /// An object and a machine that is what it asks for.
@@ -65,7 +72,7 @@ fn shutdown(object: &PaperspaceMachine, applied: &Applied) -> bool {
 }
 
 fn fields(pair: &Pair) -> Vec<&'static str> {
-    diff(&pair.object, None, &pair.applied, &pair.machine).iter().map(|d| d.field).collect()
+    pair.diff(&pair.machine).iter().map(|d| d.field).collect()
 }
 
 #[test]
@@ -117,13 +124,13 @@ fn an_update_mends_what_it_is_made_for_and_touches_nothing_else() {
         |d| (pair(d), anything::machine(d, "ps1".to_owned(), wall(Duration::ZERO))),
         |(mut pair, other)| {
             pair.machine = Machine { state: MachineState::Off, ..other };
-            let all = diff(&pair.object, None, &pair.applied, &pair.machine);
+            let all = pair.diff(&pair.machine);
             let never: Vec<&str> = all.iter().filter(|d| d.mend == Mend::Never).map(|d| d.field).collect();
             let mut cloud = Cloud::default();
             cloud.machines.push(pair.machine.clone());
             // Auto-shutdown takes two.
             for _ in 0..2 {
-                let all = diff(&pair.object, None, &pair.applied, &cloud.machines[0]);
+                let all = pair.diff(&cloud.machines[0]);
                 let mendable: Vec<_> = all.iter().filter(|d| d.mend != Mend::Never).collect();
                 let body = update(&pair.object, &cloud.machines[0], &mendable);
                 cloud.call(&Step::Update { id: "ps1".to_owned(), body: Box::new(body), resize: false }).map_err(|e| e.to_string())?;

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use super::super::cloud::wall;
 use super::super::world::{ENDPOINT, MARK};
-use super::anything;
+use super::{anything, estate};
 use crate::crd::*;
 use crate::lifecycle::decide::{decide, deletion_policy};
 use crate::lifecycle::memory::Memory;
 use crate::lifecycle::names::Mark;
-use crate::lifecycle::observe::{Access, Answer, Facts, ListView, MachineLook, Moment, Observation, Question, Settings};
+use crate::lifecycle::observe::{
+    Access, Answer, Facts, ListView, Listed, Listing, MachineLook, Moment, Observation, Question, Quota, Settings,
+};
 use crate::lifecycle::step::{Decision, Next, Requeue, Step};
 use crate::paperspace::clean_text;
 use crate::paperspace::types::Machine;
@@ -94,6 +96,7 @@ fn drive(case: &Case) -> Result<Decided, String> {
             memory: &memory,
             unobserved_for: case.unobserved_for,
             marked: &case.marked,
+            quota: Quota::default(),
             facts: &facts,
         };
         match decide(&observation) {
@@ -151,6 +154,33 @@ fn answer(question: &Question, object: &PaperspaceMachine, facts: &mut Facts, no
         }
         Question::Availability => facts.available = Some(or_error(d, |d| !d.one_in(3))),
         Question::CrdTerminating => facts.crd_terminating = Some(d.one_in(4)),
+        other => answer_of_estate(other, facts, now, d),
+    }
+}
+
+/// Whatever else an account and a cluster may have.
+fn answer_of_estate(question: &Question, facts: &mut Facts, now: Moment, d: &mut Dice) {
+    macro_rules! listed {
+        ($field:ident, $after:expr, $row:expr) => {
+            facts.$field = Some(or_error(d, |d| Listed { began: now.mono.max(*$after), items: std::sync::Arc::new(d.several(3, $row)) }))
+        };
+    }
+    match question {
+        Question::Listing { of: Listing::OsTemplates, begun_after } => listed!(os_templates, begun_after, estate::os_template),
+        Question::Listing { of: Listing::CustomTemplates, begun_after } => listed!(custom_templates, begun_after, estate::custom_template),
+        Question::Listing { of: Listing::Networks, begun_after } => listed!(networks, begun_after, estate::network),
+        Question::Listing { of: Listing::Users, begun_after } => listed!(users, begun_after, estate::team_user),
+        Question::Listing { of: Listing::PublicIps, begun_after } => listed!(public_ips, begun_after, estate::public_ip),
+        Question::Listing { of: Listing::Scripts, begun_after } => listed!(scripts, begun_after, |d| estate::script(d, now.wall)),
+        Question::Listing { of: Listing::Snapshots, begun_after } => listed!(snapshots, begun_after, estate::snapshot),
+        Question::Accessors { begun_after, .. } => listed!(accessors, begun_after, estate::accessor),
+        Question::Desktop { .. } => facts.desktop = Some(or_error(d, |d| d.maybe(estate::desktop))),
+        Question::Standing => facts.standing = Some(or_error(d, |d| d.maybe(estate::standing))),
+        Question::ScriptText => facts.script_text = Some(estate::source(d)),
+        Question::ConfigMap { name } => {
+            facts.config_maps.insert(name.clone(), estate::config_map(d));
+        }
+        other => unreachable!("answered before: {other:?}"),
     }
 }
 
