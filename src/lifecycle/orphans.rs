@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::names::{Mark, region_code};
-use crate::crd::PaperspaceMachine;
+use super::names::{self, Mark, region_code};
+use crate::crd::{ADDRESS_OF_MACHINE, PaperspaceMachine};
 use crate::paperspace::types::{Machine, MachineState, PublicIp, StartupScript};
 
 /// What the living resources have or name.
@@ -35,6 +35,12 @@ impl Living {
         let (spec, status) = (&object.spec, object.status.as_ref());
         let applied = status.and_then(|s| s.applied.as_ref());
         self.marks.extend(object.metadata.uid.as_deref().map(Mark::of_uid));
+        // One that was restored has another uid and no status: its machine waits for it.
+        let address = object.metadata.annotations.as_ref().and_then(|a| a.get(ADDRESS_OF_MACHINE));
+        if let Some((_, id, mark)) = address.and_then(|address| names::parse_address(address)) {
+            self.machines.insert(id.to_owned());
+            self.marks.extend(Mark::of_name(&format!("-{mark}")));
+        }
         self.machines.extend(status.and_then(|s| s.machine_id.clone()));
         self.machines.extend(spec.adopt.as_ref().map(|a| a.machine_id.clone()));
         self.scripts.extend(spec.startup_script.as_ref().and_then(|s| s.script_id.clone()));

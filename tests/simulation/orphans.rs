@@ -140,6 +140,47 @@ fn a_list_that_fails_makes_nothing_an_orphan_and_nothing_none() {
     });
 }
 
+/// Else every deletion would ring the alarm for up to an hour.
+#[test]
+fn what_went_with_its_resource_since_the_list_is_not_left_over() {
+    simulate(async {
+        let world = World::new(SEED, None, &[]);
+        let user = User::new(&world);
+        let (_operator, metrics) = start_measured(&world, 0);
+        for name in ["a", "b"] {
+            user.create(name, &json!({})).await;
+            user.until_settled(name).await.unwrap();
+        }
+        let uid = user.get("a").unwrap()["metadata"]["uid"].as_str().unwrap().replace('-', "");
+        api(&world, "/startup-scripts", &json!({"name": format!("a-{}", &uid[..12]), "script": "true", "isRunOnce": false}));
+        minutes(11).await;
+        assert_eq!(counts(&metrics()), [Some(0.0); 3]);
+        user.delete("a").await;
+        user.until_gone("a").await.unwrap();
+        assert_eq!(counts(&metrics()), [Some(0.0); 3], "as of the last list");
+        minutes(70).await;
+        assert_eq!(counts(&metrics()), [Some(0.0), Some(1.0), Some(0.0)], "and here it was left over");
+    });
+}
+
+#[test]
+fn with_a_resource_that_cannot_be_read_nothing_is_known() {
+    simulate(async {
+        let world = World::new(SEED, None, &[]);
+        let user = User::new(&world);
+        user.create_at_console(&json!({"name": "by hand"})).await;
+        let (_operator, metrics) = start_measured(&world, 0);
+        user.create("a", &json!({})).await;
+        user.until_settled("a").await.unwrap();
+        minutes(1).await;
+        assert_eq!(counts(&metrics())[0], Some(1.0));
+        // More than the operator's type holds.
+        user.write_status("a", |status| status["hardware"]["cpus"] = json!(3_000_000_000_u64)).await;
+        minutes(1).await;
+        assert_eq!((counts(&metrics()), hourly(&metrics())), ([None; 3], None));
+    });
+}
+
 #[test]
 fn an_operator_of_one_namespace_cannot_know_and_says_nothing() {
     simulate(async {

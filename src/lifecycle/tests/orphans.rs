@@ -53,6 +53,20 @@ fn a_machine_belongs_by_its_id_by_the_id_to_adopt_or_by_its_mark() {
     assert_eq!(of_machines(&all, &Living::default(), None).len(), 4, "without resources nothing belongs");
 }
 
+/// After a restore of the whole cluster every machine would be on the list.
+#[test]
+fn the_machine_of_a_resource_that_was_restored_waits_for_it() {
+    let mut restored = resource(&json!({}), &json!(null));
+    let annotation = (crate::crd::ADDRESS_OF_MACHINE.to_owned(), format!("te1/psold/{OTHER}"));
+    restored.metadata.annotations = Some([annotation].into());
+    let living = Living::of([&restored]);
+    let name = format!("train-{OTHER}");
+    assert_eq!(of_machines(&[machine("psold", "renamed"), machine("psx", &name)], &living, None), []);
+    assert_eq!(shown(&orphans::scripts(&[script("sc1", &name, &json!({}))], &living, None)), []);
+    restored.metadata.annotations = Some([(crate::crd::ADDRESS_OF_MACHINE.to_owned(), "nonsense".to_owned())].into());
+    assert_eq!(of_machines(&[machine("psold", &name)], &Living::of([&restored]), None).len(), 1);
+}
+
 #[test]
 fn one_that_is_deleted_is_no_orphan() {
     let mut gone = machine("ps1", "by hand");
