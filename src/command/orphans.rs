@@ -93,11 +93,14 @@ fn in_a_table(found: &[Orphan], resources: usize) -> String {
     let (machines, scripts, addresses) = (count(found, Kind::Machine), count(found, Kind::Script), count(found, Kind::Address));
     let _ = writeln!(
         text,
-        "total: {machines} machines, {} USD/h ({} of it of machines that are off), {scripts} scripts, {addresses} addresses",
+        "total: {}, {} USD/h ({} of it of machines that are off), {}, {}",
+        counted(machines, "machine", "machines"),
         decimal(rate),
-        decimal(of_those_off)
+        decimal(of_those_off),
+        counted(scripts, "script", "scripts"),
+        counted(addresses, "address", "addresses")
     );
-    let _ = writeln!(text, "\nNone of the {resources} resources of this cluster has these.");
+    let _ = writeln!(text, "\nCompared with {} of this cluster.", counted(resources, "resource", "resources"));
     let _ = writeln!(text, "USD/H is what Paperspace states for an hour of use; a machine that is off still costs its disk.");
     if addresses > 0 {
         let _ = writeln!(text, "A static address is documented at 3 USD a month.");
@@ -106,6 +109,10 @@ fn in_a_table(found: &[Orphan], resources: usize) -> String {
         let _ = writeln!(text, "{}: {}", why.as_str(), explained(why));
     }
     text
+}
+
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 fn explained(why: Why) -> &'static str {

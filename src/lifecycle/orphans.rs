@@ -213,6 +213,7 @@ fn sorted(mut orphans: Vec<Orphan>) -> Vec<Orphan> {
 
 /// What machines cost in an hour of use, as Paperspace states it: all of these, and of that those that are off.
 pub fn hourly_rates(orphans: &[Orphan]) -> (f64, f64) {
-    let sum = |all: &mut dyn Iterator<Item = &Orphan>| all.filter_map(|o| o.hourly_rate).sum::<f64>() + 0.0;
+    // To a hundredth of a cent, without the noise of binary fractions.
+    let sum = |all: &mut dyn Iterator<Item = &Orphan>| (all.filter_map(|o| o.hourly_rate).sum::<f64>() * 1e4).round() / 1e4 + 0.0;
     (sum(&mut orphans.iter()), sum(&mut orphans.iter().filter(|o| o.is_off())))
 }

@@ -86,9 +86,10 @@ fn what_no_resource_has_is_listed_with_why_and_price_and_nothing_is_changed() {
     let line = |with: &str| table.lines().find(|line| line.contains(with)).unwrap_or_else(|| panic!("{with} is not in\n{table}"));
     let words: Vec<&str> = line(&by_hand).split_whitespace().collect();
     assert_eq!(words[..9], ["machine", &by_hand, "by", "hand", "unmarked", "A4000", "NY2", "off", "0.76"]);
-    assert!(line("total:").contains("3 machines, 0.92 USD/h (0.76 of it of machines that are off), 1 scripts, 1 addresses"));
+    assert!(line("total:").contains("3 machines, 0.92 USD/h (0.76 of it of machines that are off), 1 script, 1 address"));
     assert!(
-        table.contains("resources of this cluster has these")
+        table.contains("Compared with ")
+            && table.contains(" of this cluster.")
             && table.contains("what Paperspace states")
             && table.contains("costs its disk")
             && table.contains("3 USD a month")
