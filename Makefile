@@ -60,9 +60,11 @@ mutants-controller: ## the same for a hundred places of controller/ at most, eve
 	@all=$$(cargo mutants --config .cargo/mutants-controller.toml --list | wc -l); set -x; \
 	SOAK_SEEDS=20 cargo mutants --config .cargo/mutants-controller.toml --sharding round-robin --shard 0/$$(( (all + 99) / 100 )) $(MUTANTS)
 
-crd: ## write crds/ anew from the types
+crd: ## write crds/ anew from the types: the definition and the reference of its fields
 	cargo run --locked --quiet -- crd > target/crd.yaml
 	mv target/crd.yaml crds/paperspacemachines.yaml
+	cargo run --locked --quiet -- crd --reference > target/crd.md
+	mv target/crd.md crds/README.md
 
 image: ## build the container image (IMAGE=name:tag) with docker, podman or buildah
 	@for tool in docker podman buildah; do if command -v $$tool >/dev/null; then break; fi; tool=; done; \

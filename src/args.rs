@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::crd::CredentialsRef;
+use crate::lifecycle::orphans::Why;
+
 /// Kubernetes operator for Paperspace machines.
 #[derive(Debug, Parser)]
 #[command(name = "paperspace-operator", version, about, propagate_version = true)]
@@ -20,15 +23,19 @@ pub struct Args {
 pub enum Command {
     /// Run the controller until told to stop.
     Run(RunArgs),
+    /// List what the account has that belongs to no resource of this cluster, and what it costs. Nothing is changed.
+    Orphans(OrphansArgs),
+    /// Print a manifest that equals an existing machine, to adopt it. Nothing is changed.
+    AdoptManifest(AdoptManifestArgs),
     /// Print the CustomResourceDefinition as YAML.
-    Crd,
+    Crd(CrdArgs),
     /// Serve a simulated Paperspace API, for trying things out and for tests.
     Simulate(SimulateArgs),
 }
 
-/// Settings of `run`.
+/// Where the Paperspace API is, and the operator's own key for it.
 #[derive(Clone, Debug, ClapArgs)]
-pub struct RunArgs {
+pub struct ApiArgs {
     /// Address of the Paperspace API.
     #[arg(long, env = "PAPERSPACE_API_URL", default_value = crate::paperspace::DEFAULT_URL)]
     pub api_url: String,
@@ -39,6 +46,14 @@ pub struct RunArgs {
     /// a flag, because flags show in process lists.
     #[arg(long, env = "PAPERSPACE_API_KEY_FILE")]
     pub api_key_file: Option<PathBuf>,
+}
+
+/// Settings of `run`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct RunArgs {
+    /// The Paperspace API.
+    #[command(flatten)]
+    pub api: ApiArgs,
     /// Namespaces whose resources may use the operator's own key: `*`, names separated by commas, or a label selector (with `=`).
     #[arg(long, env = "PAPERSPACE_OPERATOR_DEFAULT_KEY_NAMESPACES", default_value = "*")]
     pub default_key_namespaces: String,
@@ -90,6 +105,62 @@ pub enum LogFormat {
     Json,
 }
 
+/// Settings of `orphans`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct OrphansArgs {
+    /// The Paperspace API.
+    #[command(flatten)]
+    pub api: ApiArgs,
+    /// Short name of this cluster, as `run` has it: what carries a mark without it is told apart as another cluster's.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_CLUSTER_ID", value_parser = cluster_id)]
+    pub cluster_id: Option<String>,
+    /// Only those that belong to no resource for this reason: unmarked, marked, other-cluster or unassigned (repeatable); default: all.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_WHY", value_delimiter = ',', value_parser = why)]
+    pub why: Vec<Why>,
+    /// How they are printed: a table for people, JSON, or the ids of the machines alone, one a line.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_OUTPUT", default_value = "table")]
+    pub output: Output,
+}
+
+/// How a list is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// Ids of machines, for loops.
+    Ids,
+}
+
+/// Settings of `adopt-manifest`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct AdoptManifestArgs {
+    /// The Paperspace API.
+    #[command(flatten)]
+    pub api: ApiArgs,
+    /// Paperspace's id of the machine.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_MACHINE", value_parser = machine_id)]
+    pub machine: String,
+    /// Namespace of the resource; default: none, so that kubectl chooses.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_NAMESPACE", value_parser = dns_label)]
+    pub namespace: Option<String>,
+    /// Name of the resource; default: made from the machine's name.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_NAME", value_parser = dns_name)]
+    pub name: Option<String>,
+    /// The Secret with the API key for the resource, SECRET or SECRET/KEY; default: none, for an operator whose own key may adopt.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_CREDENTIALS", value_parser = credentials)]
+    pub credentials: Option<CredentialsRef>,
+}
+
+/// Settings of `crd`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct CrdArgs {
+    /// Print the reference of all fields instead, as Markdown.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_REFERENCE")]
+    pub reference: bool,
+}
+
 /// Settings of `simulate`.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct SimulateArgs {
@@ -125,6 +196,48 @@ fn cluster_id(text: &str) -> Result<String, String> {
         return Err("allowed are 1 to 20 lower case letters, digits and inner dashes".to_owned());
     }
     Ok(text.to_owned())
+}
+
+fn why(text: &str) -> Result<Why, String> {
+    let allowed = || format!("allowed are {}", Why::ALL.map(Why::as_str).join(", "));
+    Why::ALL.into_iter().find(|why| why.as_str() == text).ok_or_else(allowed)
+}
+
+fn machine_id(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err("allowed are letters and digits, such as psvv2ew1gd4s".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn dns_label(text: &str) -> Result<String, String> {
+    if text.len() > 63 || text.contains('.') || !is_dns_name(text) {
+        return Err("allowed are 1 to 63 lower case letters, digits and inner dashes".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn dns_name(text: &str) -> Result<String, String> {
+    if !is_dns_name(text) {
+        return Err("allowed are 1 to 253 lower case letters, digits, and dashes and dots between them".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// What Kubernetes takes for a name (DNS-1123).
+fn is_dns_name(text: &str) -> bool {
+    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let part = |part: &str| part.starts_with(edge) && part.ends_with(edge) && part.chars().all(|c| edge(c) || c == '-');
+    text.len() <= 253 && text.split('.').all(part)
+}
+
+fn credentials(text: &str) -> Result<CredentialsRef, String> {
+    let (name, key) = text.split_once('/').unwrap_or((text, "apiKey"));
+    let of_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if !is_dns_name(name) || key.is_empty() || key.len() > 253 || !key.chars().all(of_key) {
+        return Err("allowed are SECRET and SECRET/KEY: the name of a Secret, and a key of its data".to_owned());
+    }
+    Ok(CredentialsRef { name: name.to_owned(), key: key.to_owned() })
 }
 
 fn time_scale(text: &str) -> Result<f64, String> {

@@ -22,6 +22,7 @@
 //! | [`crd`] | the Kubernetes API: schema, CEL rules, conditions; no behaviour |
 //! | [`lifecycle`] | the pure core: what to do, decided from values |
 //! | [`controller`] | the imperative shell around it |
+//! | [`command`] | the subcommands that ask once and end: orphans, manifests to adopt |
 //! | [`fleet`] | what is known of an account's machines: one shared list |
 //! | [`paperspace`] | the API client; knows nothing of Kubernetes |
 //! | [`simulator`] | a faithful Paperspace API to develop and test against |
@@ -30,6 +31,7 @@
 //! To understand the operator read [`controller::reconcile`], then [`lifecycle::decide`].
 
 pub mod args;
+pub mod command;
 pub mod controller;
 pub mod crd;
 pub mod fleet;

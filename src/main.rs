@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use paperspace_operator::args::{Args, Command, RunArgs, SimulateArgs};
-use paperspace_operator::{controller, paperspace, simulator, telemetry};
+use paperspace_operator::args::{Args, Command, CrdArgs, RunArgs, SimulateArgs};
+use paperspace_operator::command::{self, Printed};
+use paperspace_operator::{controller, crd, paperspace, simulator, telemetry};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
@@ -15,8 +16,10 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     paperspace::install_crypto_provider();
     let done = match Args::parse().command {
-        Command::Crd => print_crd(),
         Command::Run(args) => run(args),
+        Command::Orphans(args) => ask(command::orphans(args, environment_key())),
+        Command::AdoptManifest(args) => ask(command::adopt_manifest(args, environment_key())),
+        Command::Crd(args) => print_crd(&args),
         Command::Simulate(args) => simulate(args),
     };
     match done {
@@ -30,22 +33,45 @@ fn main() -> ExitCode {
 
 type Done = Result<(), (u8, String)>;
 
-fn print_crd() -> Done {
-    let yaml = paperspace_operator::crd::yaml().map_err(|e| (FAILED, format!("the CRD cannot be written as YAML: {e}")))?;
-    // A closed pipe (`| head`) is no failure of ours.
-    let _ = std::io::stdout().write_all(yaml.as_bytes());
+fn print_crd(args: &CrdArgs) -> Done {
+    let text = if args.reference { Ok(crd::reference::markdown()) } else { crd::yaml() };
+    print(&text.map_err(|e| (FAILED, format!("the CRD cannot be written as YAML: {e}")))?);
     Ok(())
+}
+
+/// A closed pipe (`| head`) is no failure of ours.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Asks once and prints the answer.
+fn ask(work: impl Future<Output = Result<Printed, controller::Stopped>>) -> Done {
+    until_stopped(|stop| async move {
+        let Some(answer) = stop.run_until_cancelled(work).await else { return Err((FAILED, "interrupted".to_owned())) };
+        let Printed { result, notes } = answer.map_err(code)?;
+        for note in notes {
+            eprintln!("note: {note}");
+        }
+        print(&result);
+        Ok(())
+    })
+}
+
+fn code(stopped: controller::Stopped) -> (u8, String) {
+    match stopped {
+        controller::Stopped::Usage(message) => (USAGE, message),
+        controller::Stopped::Failed(message) => (FAILED, message),
+    }
+}
+
+/// The API key from the environment.
+fn environment_key() -> Option<SecretString> {
+    std::env::var("PAPERSPACE_API_KEY").ok().map(|k| k.trim().to_owned()).filter(|k| !k.is_empty()).map(SecretString::from)
 }
 
 fn run(args: RunArgs) -> Done {
     telemetry::init(&args.log, args.log_format).map_err(|e| (USAGE, e))?;
-    let key = std::env::var("PAPERSPACE_API_KEY").ok().map(|k| k.trim().to_owned()).filter(|k| !k.is_empty()).map(SecretString::from);
-    until_stopped(|stop| async move {
-        controller::run(args, key, stop).await.map_err(|stopped| match stopped {
-            controller::Stopped::Usage(message) => (USAGE, message),
-            controller::Stopped::Failed(message) => (FAILED, message),
-        })
-    })
+    until_stopped(|stop| async move { controller::run(args, environment_key(), stop).await.map_err(code) })
 }
 
 fn simulate(args: SimulateArgs) -> Done {

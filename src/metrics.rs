@@ -38,6 +38,17 @@ pub struct CallLabel {
     pub outcome: &'static str,
 }
 
+/// One label: what belongs to no resource.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct OrphanLabel {
+    /// See [`crate::lifecycle::orphans::Kind`].
+    pub kind: &'static str,
+}
+
+/// No label: a gauge that is shown only while it is known.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct NoLabel {}
+
 /// The counters.
 pub struct Metrics {
     registry: Registry,
@@ -56,6 +67,10 @@ pub struct Metrics {
     pub machines: Gauge,
     /// Resources that are looked after.
     pub resources: Gauge,
+    /// What belongs to no resource; not shown while that is not known.
+    pub orphans: Family<OrphanLabel, Gauge>,
+    /// What the machines among them cost; the same.
+    pub orphan_hourly_usd: Family<NoLabel, Gauge<f64, AtomicU64>>,
 }
 
 impl Default for Metrics {
@@ -71,6 +86,8 @@ impl Default for Metrics {
             waited_seconds: Counter::default(),
             machines: Gauge::default(),
             resources: Gauge::default(),
+            orphans: Family::default(),
+            orphan_hourly_usd: Family::default(),
             registry: Registry::default(),
         };
         registry.register("reconciles", "Passes over a resource", metrics.reconciles.clone());
@@ -82,6 +99,10 @@ impl Default for Metrics {
         registry.register("api_budget_wait_seconds", "How long calls waited for their account's budget", metrics.waited_seconds.clone());
         registry.register("machines", "Machines in the last lists of all accounts", metrics.machines.clone());
         registry.register("resources", "Resources that are looked after", metrics.resources.clone());
+        let orphans = "What accounts have that no resource has, by kind; scripts and addresses as of at most an hour ago";
+        registry.register("orphans", orphans, metrics.orphans.clone());
+        let hourly = "USD for an hour of use of the machines that no resource has, those that are off included, as Paperspace states it";
+        registry.register("orphan_hourly_usd", hourly, metrics.orphan_hourly_usd.clone());
         Self { registry, ..metrics }
     }
 }

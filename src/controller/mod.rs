@@ -10,6 +10,7 @@ mod execute;
 mod gather;
 mod objects;
 mod operator;
+mod orphans;
 pub mod reconcile;
 mod run;
 mod sources;
@@ -17,5 +18,7 @@ mod watch;
 
 pub use context::{Clock, Context, Nonce, Outside};
 pub use error::Error;
+pub(crate) use objects::all_resources;
 pub use operator::Operator;
+pub(crate) use run::kube_client;
 pub use run::{Stopped, run};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, ObjectReference, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::core::{DeserializeGuard, PartialObjectMeta, response::Status};
 use kube::runtime::events::{Event, Recorder, Reporter};
 use kube::{Client, ResourceExt};
@@ -154,6 +154,27 @@ fn took_along(crd: &CustomResourceDefinition, object: &PaperspaceMachine) -> boo
     crd.metadata.deletion_timestamp.is_some() || older
 }
 
+/// All resources of all namespaces, page by page: all of them or an error, also where one cannot be read.
+pub(crate) async fn all_resources(client: &Client) -> Result<Vec<PaperspaceMachine>, Error> {
+    let api: Api<DeserializeGuard<PaperspaceMachine>> = Api::all(client.clone());
+    let mut all = Vec::new();
+    let mut page = ListParams::default().limit(500);
+    loop {
+        let list = within("listing the resources", api.list(&page)).await?;
+        for resource in list.items {
+            all.push(resource.0.map_err(|e| {
+                let meta = &e.metadata;
+                let name = format!("{}/{}", meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
+                Error::Unreadable(format!("{name}: {}", e.error))
+            })?);
+        }
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(all),
+        }
+    }
+}
+
 /// One call, not for ever: the client has no time-out of its own.
 pub(super) async fn within<T>(what: &'static str, call: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
     match tokio::time::timeout(TIMEOUT, call).await {
@@ -192,6 +213,36 @@ mod tests {
     fn answered(status: serde_json::Value) -> Result<Written, Error> {
         let status: Status = serde_json::from_value(status).unwrap();
         written::<()>(Err(Error::Kubernetes { what: "writing", source: Box::new(kube::Error::Api(status.boxed())) }), |()| None)
+    }
+
+    /// A server that answers each list with the next of these pages.
+    async fn all_of(pages: Vec<serde_json::Value>) -> Result<Vec<PaperspaceMachine>, Error> {
+        let pages = std::sync::Mutex::new(pages.into_iter());
+        let service = tower::service_fn(move |request: axum::http::Request<kube::client::Body>| {
+            let page = pages.lock().unwrap().next();
+            async move {
+                let page = page.unwrap_or_else(|| panic!("{} was not to be asked", request.uri()));
+                Ok::<_, std::convert::Infallible>(axum::http::Response::new(kube::client::Body::from(page.to_string().into_bytes())))
+            }
+        });
+        all_resources(&Client::new(service, "default")).await
+    }
+
+    fn page(next: &str, specs: &[serde_json::Value]) -> serde_json::Value {
+        let items: Vec<_> = specs.iter().map(|spec| json!({"metadata": {"namespace": "ml", "name": "a"}, "spec": spec})).collect();
+        json!({
+            "apiVersion": "paperspace-operator.dev/v1alpha1", "kind": "PaperspaceMachineList",
+            "metadata": {"continue": next, "resourceVersion": "1"}, "items": items,
+        })
+    }
+
+    #[tokio::test]
+    async fn all_resources_are_read_page_by_page_and_one_that_cannot_be_read_is_an_error() {
+        let good = json!({"machineType": "C5", "region": "NY2", "diskSizeGB": 50});
+        let two = vec![page("next", &[good.clone(), good.clone()]), page("", std::slice::from_ref(&good))];
+        assert_eq!(all_of(two).await.unwrap().len(), 3);
+        let error = all_of(vec![page("", &[good, json!({"machineType": 5})])]).await.unwrap_err().to_string();
+        assert!(error.contains("ml/a") && error.contains("cannot be read"), "{error}");
     }
 
     #[test]

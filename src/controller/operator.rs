@@ -21,6 +21,7 @@ use tracing::{error, info, warn};
 use super::context::{Context, Outside};
 use super::credentials::{Credentials, LabelledSecrets, OwnKey};
 use super::objects::{self, Objects};
+use super::orphans::Orphans;
 use super::reconcile::{Watched, error_policy, reconcile};
 use super::run::{Stopped, check};
 use super::sources::Sources;
@@ -46,6 +47,7 @@ pub struct Operator {
     context: Arc<Context>,
     wakes: ByNamespace<Wakes>,
     stores: Arc<Mutex<Vec<Store<Watched>>>>,
+    orphans: Arc<Orphans>,
     stop: CancellationToken,
 }
 
@@ -85,7 +87,7 @@ impl Operator {
         let context = Arc::new(Context {
             credentials: Credentials::new(
                 objects.clone(),
-                OwnKey::new(args.api_key_file.clone(), environment_key),
+                OwnKey::new(args.api.api_key_file.clone(), environment_key),
                 allowed,
                 secrets.clone(),
             ),
@@ -102,7 +104,9 @@ impl Operator {
         });
         let watched = args.watch_namespace.iter().cloned().map(Some);
         let namespaces = if args.watch_namespace.is_empty() { vec![None] } else { watched.collect() };
-        Ok(Self { client, namespaces, concurrency: args.concurrency, keys, context, wakes, stores: Arc::default(), stop })
+        let orphans = Arc::new(Orphans::new(context.clone()));
+        let concurrency = args.concurrency;
+        Ok(Self { client, namespaces, concurrency, keys, context, wakes, stores: Arc::default(), orphans, stop })
     }
 
     /// What it counts.
@@ -112,12 +116,13 @@ impl Operator {
 
     /// Brings the gauges up to date.
     pub fn gauges(&self) -> Arc<dyn Fn() + Send + Sync> {
-        let (keys, metrics) = (self.keys.clone(), self.metrics());
+        let (keys, metrics, orphans) = (self.keys.clone(), self.metrics(), self.orphans.clone());
         Arc::new(move || {
             let counts: Vec<(usize, usize)> = keys.all_accounts().iter().map(|a| a.counts()).collect();
             let total = |pick: fn(&(usize, usize)) -> usize| i64::try_from(counts.iter().map(pick).sum::<usize>()).unwrap_or(i64::MAX);
             metrics.machines.set(total(|c| c.0));
             metrics.resources.set(total(|c| c.1));
+            orphans.count();
         })
     }
 
@@ -129,6 +134,9 @@ impl Operator {
             let mut background = JoinSet::new();
             background.spawn(tell_when_ready(listed.clone(), readiness.clone()));
             background.spawn(sweep(self.context.clone(), self.stores.clone(), listed.clone(), self.stop.clone()));
+            if let ([None], [listed]) = (&*self.namespaces, &*listed) {
+                background.spawn(self.orphans.clone().look(self.stores.clone(), listed.clone(), self.stop.clone()));
+            }
             join_all(self.namespaces.iter().cloned().zip(listed).map(|(namespace, listed)| self.control(namespace, listed))).await;
         }
         self.stop.cancel();

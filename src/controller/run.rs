@@ -29,7 +29,7 @@ pub enum Stopped {
 pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: CancellationToken) -> Result<(), Stopped> {
     let (options, _) = check(&args)?;
     if args.create_settle < Duration::from_mins(3) {
-        let simulated = if args.api_url == DEFAULT_URL {
+        let simulated = if args.api.api_url == DEFAULT_URL {
             ": that is not enough for the real API, whose late answers then make second machines"
         } else {
             ""
@@ -59,7 +59,7 @@ pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: Can
 /// What the flags say together, or why that cannot be.
 pub(super) fn check(args: &RunArgs) -> Result<(ClientOptions, Allowed), Stopped> {
     let allowed = Allowed::parse(&args.default_key_namespaces).map_err(Stopped::Usage)?;
-    let options = ClientOptions { base_url: args.api_url.clone(), allow_http: args.allow_http, ..ClientOptions::default() };
+    let options = ClientOptions { base_url: args.api.api_url.clone(), allow_http: args.api.allow_http, ..ClientOptions::default() };
     options.endpoint().map_err(|e| Stopped::Usage(format!("--api-url: {e}")))?;
     if args.transition_interval > args.poll_interval {
         let (transition, poll) = (humantime::format_duration(args.transition_interval), humantime::format_duration(args.poll_interval));
@@ -68,7 +68,8 @@ pub(super) fn check(args: &RunArgs) -> Result<(ClientOptions, Allowed), Stopped>
     Ok((options, allowed))
 }
 
-async fn kube_client() -> Result<kube::Client, Stopped> {
+/// A client for the cluster that `KUBECONFIG` or the pod says.
+pub(crate) async fn kube_client() -> Result<kube::Client, Stopped> {
     let mut config = kube::Config::infer()
         .await
         .map_err(|e| Stopped::Failed(format!("no Kubernetes cluster is configured (KUBECONFIG, or in-cluster): {e}")))?;

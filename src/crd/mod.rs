@@ -3,8 +3,10 @@
 //! [`crd`] is the one source of `crds/`; a test fails when the two differ.
 
 pub mod conditions;
+pub mod minimal;
 pub mod names;
 pub mod reason;
+pub mod reference;
 pub mod spec;
 pub mod status;
 

@@ -233,6 +233,12 @@ impl Account {
         clients.insert(0, client.clone().with_read_priority(Priority::Idle));
     }
 
+    /// The key that the account is read with of nobody's asking: one of an admin, and only while resources look at the account.
+    pub(super) fn polling_client(&self) -> Option<Client> {
+        let client = lock(&self.clients).first().cloned();
+        client.filter(|_| !lock(&self.interests).is_empty())
+    }
+
     /// Forgets a key that is not accepted any more.
     pub fn drop_client(&self, client: &Client) {
         lock(&self.clients).retain(|c| !c.same_key(client));
@@ -264,8 +270,7 @@ impl Account {
                 continue;
             }
             next = interval;
-            let client = lock(&self.clients).first().cloned();
-            let Some(client) = client.filter(|_| !lock(&self.interests).is_empty()) else { continue };
+            let Some(client) = self.polling_client() else { continue };
             match self.list(&client, (self.now)()).await {
                 Ok(snapshot) => {
                     next = interval.saturating_sub(self.unobserved_for());

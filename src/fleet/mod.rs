@@ -5,6 +5,7 @@
 //! says how fresh it has to be.
 
 mod account;
+mod belongings;
 mod keys;
 mod listing;
 mod snapshot;
@@ -13,6 +14,7 @@ mod snapshot;
 mod tests;
 
 pub use account::{Account, Interest, Wake};
+pub use belongings::Belongings;
 pub use keys::{Keys, Opened, Setup};
 pub use listing::{Listing, Listings};
 pub use snapshot::Snapshot;

@@ -37,6 +37,11 @@ impl Snapshot {
         self.machines.get(id)
     }
 
+    /// All machines.
+    pub fn machines(&self) -> impl Iterator<Item = &Machine> + Clone {
+        self.machines.values()
+    }
+
     /// The machines with this mark.
     pub fn marked(&self, mark: &Mark) -> Vec<Machine> {
         self.marks.get(mark).into_iter().flatten().filter_map(|id| self.machines.get(id)).cloned().collect()

@@ -119,7 +119,7 @@ pub fn update(object: &PaperspaceMachine, machine: &Machine, differences: &[&Dif
 
 /// The disk in GB, or nothing where the machine does not say. Paperspace's "50 GB" reads back as 50 GiB in bytes; a disk that is a little
 /// off is the same disk (the exact figure of every size is not documented).
-fn observed_disk_gb(machine: &Machine) -> Option<u32> {
+pub(super) fn observed_disk_gb(machine: &Machine) -> Option<u32> {
     const GIB: u64 = 1 << 30;
     const SIZES: [u64; 10] = [50, 100, 250, 500, 1000, 2000, 4000, 8000, 12_000, 16_000];
     if machine.storage_total == 0 {

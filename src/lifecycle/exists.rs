@@ -178,7 +178,7 @@ fn quantity(bytes: u64) -> String {
 }
 
 /// Dollars without the noise of binary fractions.
-fn decimal(rate: f64) -> String {
+pub(crate) fn decimal(rate: f64) -> String {
     let text = format!("{rate:.4}");
     let short = text.trim_end_matches('0');
     let whole = short.trim_end_matches('.');

@@ -45,10 +45,12 @@ mod destroy;
 pub mod diff;
 mod exists;
 mod looks;
+pub mod manifest;
 pub mod memory;
 pub mod names;
 mod networks;
 pub mod observe;
+pub mod orphans;
 mod pass;
 mod power;
 mod prepare;
@@ -63,3 +65,5 @@ mod templates;
 mod tests;
 mod trouble;
 mod vanish;
+
+pub(crate) use exists::decimal;

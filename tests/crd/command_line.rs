@@ -28,6 +28,16 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ("run", "--api-rate", "0", "1..=1000"),
     ("run", "--api-burst", "1001", "1..=1000"),
     ("run", "--log-format", "xml", "possible values: text, json"),
+    ("orphans", "--output", "yaml", "possible values: table, json, ids"),
+    ("orphans", "--why", "lost", "allowed are unmarked, marked, other-cluster, unassigned"),
+    ("orphans", "--cluster-id", "Prod", "1 to 20 lower case letters, digits and inner dashes"),
+    ("adopt-manifest", "--machine", "ps-1", "letters and digits, such as psvv2ew1gd4s"),
+    ("adopt-manifest", "--machine", "", "letters and digits, such as psvv2ew1gd4s"),
+    ("adopt-manifest", "--namespace", "a.b", "1 to 63 lower case letters, digits and inner dashes"),
+    ("adopt-manifest", "--name", "A", "1 to 253 lower case letters, digits, and dashes and dots between them"),
+    ("adopt-manifest", "--name", "a..b", "1 to 253 lower case letters, digits, and dashes and dots between them"),
+    ("adopt-manifest", "--credentials", "key/", "SECRET and SECRET/KEY"),
+    ("adopt-manifest", "--credentials", "Key", "SECRET and SECRET/KEY"),
     ("simulate", "--listen", "localhost:x", "invalid socket address"),
     ("simulate", "--time-scale", "0", "numbers from 0.01 to 100000"),
     ("simulate", "--time-scale", "fast", "numbers from 0.01 to 100000"),
@@ -80,8 +90,27 @@ fn every_flag_has_an_environment_name_and_says_what_it_is() {
 }
 
 #[test]
-fn the_crd_is_printed_and_nothing_else() {
-    let output = run(&["crd"], &[]);
-    assert!(output.status.success() && output.stderr.is_empty());
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), paperspace_operator::crd::yaml().unwrap());
+fn the_crd_or_its_reference_is_printed_and_nothing_else() {
+    let printed = |words: &[&str]| {
+        let output = run(words, &[]);
+        assert!(output.status.success() && output.stderr.is_empty());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(printed(&["crd"]), paperspace_operator::crd::yaml().unwrap());
+    assert_eq!(printed(&["crd", "--reference"]), paperspace_operator::crd::reference::markdown());
+}
+
+/// Nothing is called before it is known whom to call, and as whom.
+#[test]
+fn a_command_that_asks_needs_a_key_and_an_address() {
+    for words in [&["orphans"][..], &["adopt-manifest", "--machine", "ps1"]] {
+        let key = ("PAPERSPACE_API_KEY", "some-key");
+        assert!(refused(&run(words, &[])).contains("PAPERSPACE_API_KEY"));
+        assert!(refused(&run(words, &[("PAPERSPACE_API_KEY", " ")])).contains("PAPERSPACE_API_KEY"));
+        let missing = refused(&run(words, &[key, ("PAPERSPACE_API_KEY_FILE", "/nowhere/key")]));
+        assert!(missing.contains("--api-key-file /nowhere/key"), "{missing}");
+        let address = refused(&run(words, &[key, ("PAPERSPACE_API_URL", "http://example.com/v1")]));
+        assert!(address.contains("--api-url") && address.contains("https"), "{address}");
+    }
+    assert!(refused(&run(&["adopt-manifest"], &[])).contains("--machine"));
 }

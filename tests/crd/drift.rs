@@ -17,7 +17,7 @@ fn the_file_is_what_the_types_say() {
     assert!(yaml::text(&yaml::at(FILE)) == crd::yaml().unwrap(), "{FILE} says the same in other words\n{REGENERATE}");
 }
 
-const REGENERATE: &str = "write it anew with: cargo run -- crd > crds/paperspacemachines.yaml";
+const REGENERATE: &str = "write it anew with: make crd";
 
 /// 50 and 50.0 are the same bound.
 fn floats(value: &Value) -> Value {

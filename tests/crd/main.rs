@@ -8,6 +8,8 @@ mod command_line;
 mod deploy;
 mod drift;
 mod examples;
+mod manifest;
+mod reference;
 mod schema;
 mod table;
 mod yaml;

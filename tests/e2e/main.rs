@@ -12,6 +12,7 @@ mod cases_drift;
 mod cases_faults;
 mod cases_keys;
 mod cases_kubernetes;
+mod cases_orphans;
 mod cases_power;
 mod cases_restraint;
 mod cases_scale;

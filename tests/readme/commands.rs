@@ -8,8 +8,9 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::markdown::{Block, blocks};
 use super::{apart, binary, readme, top};
@@ -70,6 +71,7 @@ impl World {
         for name in ["deploy", "crds"] {
             symlink(top().join(name), work.join(name)).unwrap();
         }
+        symlink(binary(), at("bin").join("paperspace-operator")).unwrap();
         fs::write(work.join("paperspace.key"), format!("{KEY}\n")).unwrap();
         let mut simulator = apart(binary())
             .args(["simulate", "--listen", "127.0.0.1:0", "--time-scale", "60", "--api-key", KEY])
@@ -109,6 +111,7 @@ impl World {
             .env("PATH", path)
             .env("KUBECONFIG", self.cluster.join("kubeconfig"))
             .env("KUBECACHEDIR", self.cluster.join("kubectl-cache"))
+            .env("PAPERSPACE_API_URL", format!("{}/v1", self.paperspace))
             .current_dir(&self.work)
             .stdin(Stdio::null());
         command
@@ -125,9 +128,38 @@ impl World {
     }
 
     fn before(&mut self, block: &Block) {
-        if block.heading != "Leaving" {
-            return;
+        match block.heading.as_str() {
+            "A whole account" => self.machines_made_by_hand(),
+            "Leaving" => self.one_to_be_destroyed(),
+            _ => {}
         }
+    }
+
+    /// One that is on and one that is off.
+    fn machines_made_by_hand(&self) {
+        for name in ["on", "Off"] {
+            let body = json!({
+                "name": name, "machineType": "A4000", "templateId": "t0nspur5", "region": "ny2", "diskSize": 100, "startOnCreate": name == "on",
+            });
+            self.run(&format!("curl -sf {}/_sim/machines -d '{body}'", self.paperspace));
+        }
+        let created = || self.machines().iter().all(|machine| machine["state"] != "provisioning");
+        let start = Instant::now();
+        while !created() {
+            assert!(start.elapsed() < Duration::from_mins(1), "the machines are not there");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn truth(&self) -> Value {
+        serde_json::from_str(&self.run(&format!("curl -sf {}/_sim/truth", self.paperspace))).unwrap()
+    }
+
+    fn machines(&self) -> Vec<Value> {
+        self.truth()["machines"].as_array().unwrap().clone()
+    }
+
+    fn one_to_be_destroyed(&mut self) {
         // One that is to be destroyed, beside those that stay.
         self.run("kubectl apply -f deploy/examples/minimal.yaml && kubectl wait --for=condition=Ready psm/minimal --timeout=5m");
         if !self.cluster.join("kube-controller-manager.pid").exists() {
@@ -193,7 +225,7 @@ impl World {
 
     /// The machines of the README exist or not as it says, and each was asked for once.
     fn everything_was_done(&self) {
-        let truth: Value = serde_json::from_str(&self.run(&format!("curl -sf {}/_sim/truth", self.paperspace))).unwrap();
+        let truth = self.truth();
         let machines = truth["machines"].as_array().unwrap();
         let found = |base: &str| {
             let of_base: Vec<&Value> = machines.iter().filter(|m| m["name"].as_str().unwrap().starts_with(base)).collect();
@@ -201,11 +233,11 @@ impl World {
             of_base[0]["exists"] == true
         };
         assert_eq!(
-            ["default-workstation-", "default-own-key-", "default-minimal-"].map(found),
-            [true, true, false],
-            "kept by Retain, kept, destroyed"
+            ["default-workstation-", "default-own-key-", "on-", "Off-", "default-minimal-"].map(found),
+            [true, true, true, true, false],
+            "kept by Retain, kept, adopted, adopted, destroyed"
         );
-        assert_eq!((machines.len(), &truth["calls"]["POST /machines"]), (3, &3.into()));
+        assert_eq!((machines.len(), &truth["calls"]["POST /machines"]), (5, &3.into()), "two were made by hand");
         let restarts = truth["events"].as_array().unwrap().iter().filter(|event| event["name"] == "restart").count();
         assert_eq!(restarts, 1, "the annotation was set once");
         assert!(self.operator.is_none(), "the operator's Deployment is still there");

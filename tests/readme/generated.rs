@@ -12,9 +12,10 @@ use super::{readme, top};
 fn the_tables_are_what_the_code_says() {
     let old = readme();
     let mut new = old.clone();
-    for (name, table) in [("flags of run", flags("run")), ("flags of simulate", flags("simulate")), ("reasons", reason::markdown_table())] {
-        new = with(&new, name, &table);
+    for subcommand in ["run", "orphans", "adopt-manifest", "simulate"] {
+        new = with(&new, &format!("flags of {subcommand}"), &flags(subcommand));
     }
+    new = with(&new, "reasons", &reason::markdown_table());
     if new == old {
         return;
     }
@@ -35,11 +36,15 @@ fn with(text: &str, name: &str, table: &str) -> String {
 fn flags(subcommand: &str) -> String {
     let command = Args::command();
     let command = command.find_subcommand(subcommand).unwrap();
+    let of_run = |flag: &str| subcommand != "run" && ["api-url", "allow-http", "api-key-file"].contains(&flag);
     let mut table = String::from("| flag | environment | default | what |\n|---|---|---|---|\n");
     for argument in command.get_arguments().filter(|a| !["help", "version"].contains(&a.get_id().as_str())) {
         let default =
             argument.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy())).collect::<Vec<_>>().join(" ");
         let (flag, environment) = (argument.get_long().unwrap(), argument.get_env().unwrap().to_string_lossy());
+        if of_run(flag) {
+            continue;
+        }
         // Switches have a default too, which says nothing.
         let default = if argument.get_action().takes_values() { default } else { String::new() };
         let help = argument.get_help().unwrap().to_string().replace('|', "\\|");

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use clap::CommandFactory as _;
 use paperspace_operator::args::Args;
 use paperspace_operator::crd::names;
+use paperspace_operator::lifecycle::orphans::Why;
 use serde_json::Value;
 
 use super::markdown::{anchors, blocks, code, first_column, links, prose};
@@ -96,6 +97,13 @@ fn the_events_are_those_of_the_code() {
     for event in &told {
         assert!(code_of_core.contains(&format!("\"{event}\"")), "{event} is never sent");
     }
+}
+
+#[test]
+fn the_words_for_why_are_those_of_the_code() {
+    let text = prose(&readme());
+    let told: Vec<&str> = first_column(&text, "`WHY`").into_iter().flat_map(code).collect();
+    assert_eq!(told, Why::ALL.map(Why::as_str));
 }
 
 #[test]

@@ -9,6 +9,7 @@
 //! | `user`, `book` | what users and the console do; what was asked for, held against the truth at the end |
 //! | `scenarios`, `crash_matrix` | every main path, disturbed at every remote call |
 //! | `life`, `soak` | random lives of many resources |
+//! | `orphans` | what the metrics say of what no resource has |
 //! | `net` | every planted mistake is caught |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs, reason = "tests")]
@@ -22,6 +23,7 @@ mod kubernetes_cases;
 mod kubernetes_suite;
 mod life;
 mod net;
+mod orphans;
 mod planted;
 mod process;
 mod scenarios;

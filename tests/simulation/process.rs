@@ -55,6 +55,11 @@ pub(crate) fn flags(more: &[&str]) -> RunArgs {
 
 /// Starts an operator now.
 pub(crate) fn start(world: &Arc<World>, number: u64) -> Arc<Process> {
+    start_measured(world, number).0
+}
+
+/// The same, and what `/metrics` would show.
+pub(crate) fn start_measured(world: &Arc<World>, number: u64) -> (Arc<Process>, impl Fn() -> String + use<>) {
     let process = Arc::new(Process {
         name: format!("operator {number}"),
         number,
@@ -73,10 +78,14 @@ pub(crate) fn start(world: &Arc<World>, number: u64) -> Arc<Process> {
         nonce: Arc::new(move || format!("{:016x}", mix(seed ^ (number << 32), nonces.fetch_add(1, Ordering::Relaxed), 4))),
     };
     let operator = Operator::new(&world.flags, Some(SecretString::from(KEY)), outside, CancellationToken::new()).expect("good settings");
+    let (metrics, refresh) = (operator.metrics(), operator.gauges());
     let task = tokio::spawn(async move { operator.run(&Arc::new(Readiness::default())).await });
     *process.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
     world.lives.lock().unwrap_or_else(PoisonError::into_inner).push(process.clone());
-    process
+    (process, move || {
+        refresh();
+        metrics.encode()
+    })
 }
 
 /// Keeps an operator running: whenever it dies, another one starts a little later.

@@ -135,9 +135,14 @@ impl User {
 
     /// Somebody empties the status.
     pub(crate) async fn wipe_status(&self, name: &str) {
-        self.does(&format!("wipe the status of {name}")).await;
+        self.write_status(name, |status| *status = json!({})).await;
+    }
+
+    /// Somebody writes into the status.
+    pub(crate) async fn write_status(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        self.does(&format!("write the status of {name}")).await;
         let Some(mut object) = self.get(name) else { return };
-        object["status"] = json!({});
+        change(&mut object["status"]);
         let object: DynamicObject = serde_json::from_value(object).expect("an object");
         self.machines.replace_subresource("status", name, &PostParams::default(), &object).await.expect("replace the status");
     }

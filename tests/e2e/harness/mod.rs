@@ -45,7 +45,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use control_plane::ControlPlane;
 pub(crate) use invariant::mark;
-pub(crate) use operator::Operator;
+pub(crate) use operator::{BINARY, Operator, command};
 pub(crate) use random::Random;
 pub(crate) use resources::condition_of;
 pub(crate) use storm::Storm;

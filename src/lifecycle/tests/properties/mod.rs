@@ -4,5 +4,6 @@ mod anything;
 mod estate;
 mod fixed_point;
 mod lives;
+mod manifest;
 mod parts;
 mod promises;
