@@ -22,5 +22,7 @@ mod passes;
 mod power;
 mod properties;
 mod restart;
+mod scripts;
+mod scripts_lost;
 mod vanish;
 mod world;

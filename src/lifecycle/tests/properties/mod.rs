@@ -6,3 +6,4 @@ mod fixed_point;
 mod lives;
 mod parts;
 mod promises;
+mod scripts;
