@@ -25,18 +25,22 @@ pub(super) struct Ours {
     settle: Duration,
     /// The object is a copy of one that had a machine.
     copied: bool,
+    /// The script that the spec names by its id: that one is neither changed nor removed, whatever it was before.
+    named: Option<String>,
 }
 
 impl Ours {
     pub(super) fn of(p: &Pass, owned: &OwnedScript) -> Self {
-        Self { mark: p.mark.clone(), owned: owned.clone(), settle: p.o.settings.settle, copied: p.copied_from().is_some() }
+        let named = p.spec().startup_script.as_ref().and_then(|s| s.script_id.clone());
+        Self { mark: p.mark.clone(), owned: owned.clone(), settle: p.o.settings.settle, copied: p.copied_from().is_some(), named }
     }
 
     /// One that an attempt can have made, or the one that was bound: somebody may have taken the mark off its name.
     pub(super) fn has(&self, row: &StartupScript) -> bool {
         let bound = row.dt_deleted.is_none() && self.owned.script_id.as_ref() == Some(&row.id);
         let known = bound && Mark::of_name(&row.name).map_or(!self.copied, |mark| mark == self.mark);
-        known || belongs(row, &self.mark, self.owned.creation.as_ref(), self.settle)
+        let made = known || belongs(row, &self.mark, self.owned.creation.as_ref(), self.settle);
+        made && self.named.as_ref() != Some(&row.id)
     }
 }
 

@@ -146,6 +146,9 @@ pub(super) enum Left {
 /// Of a resource that lets its machine stay. A placeholder is not waited for: if there is a script at all, the machine has it.
 pub(super) fn left(p: &mut Pass) -> Left {
     let Some(owned) = p.status.owned_script.clone() else { return Left::Nothing };
+    if p.read_only() {
+        return Left::Nothing;
+    }
     let has_machine = p.status.machine_id.is_some();
     match owned.creation.map(|c| c.outcome) {
         Some(CreationOutcome::Bound) if has_machine && p.applied().startup_script_id == owned.script_id => {

@@ -98,8 +98,8 @@ pub(super) struct Cloud {
     pub(super) events: BTreeMap<String, Vec<MachineEvent>>,
     pub(super) addresses: BTreeSet<String>,
     /// What becomes of a machine, and when: `None` is its end.
-    becoming: BTreeMap<String, Vec<(Duration, Option<MachineState>)>>,
-    late: Vec<(Duration, Step)>,
+    pub(super) becoming: BTreeMap<String, Vec<(Duration, Option<MachineState>)>>,
+    pub(super) late: Vec<(Duration, Step)>,
     pub(super) faults: BTreeMap<StepKind, Vec<Fault>>,
     /// A machine that is being destroyed has a deletion time while it is still shown.
     pub(super) shows_deleted: bool,

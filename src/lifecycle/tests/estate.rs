@@ -134,6 +134,10 @@ impl Estate {
                 self.scripts.retain(|s| s.id != *script);
                 if self.scripts.len() < before { Ok(Outcome::Done) } else { missing() }
             }
+            // Others are people's own, and there.
+            Step::AssignScript { script, .. } if self.texts.contains_key(script) && self.scripts.iter().all(|s| s.id != *script) => {
+                missing()
+            }
             Step::AssignScript { script, machine } => {
                 self.assign(script, machine);
                 Ok(Outcome::Done)

@@ -6,7 +6,7 @@ use super::world::{NAME, World, secs};
 use crate::crd::{Adopt, CreationOutcome, DeletionPolicy, KeyRef, OnDifference, PaperspaceMachineSpec, StartupScript};
 use crate::lifecycle::observe::{Facts, SourceLook};
 use crate::lifecycle::script_text::ScriptText;
-use crate::lifecycle::step::{Step, StepKind};
+use crate::lifecycle::step::{Requeue, Step, StepKind};
 use crate::paperspace::types::MachineState;
 
 pub(super) fn inline(text: &str) -> Option<StartupScript> {
@@ -281,11 +281,6 @@ fn a_refusal_is_said_and_not_repeated_hot_until_the_text_is_another() {
     world.run_for(secs(30));
     assert!(world.conditions().contains("Ready=False/CreateRejected"), "{}", world.conditions());
     assert_eq!(world.count(StepKind::CreateScript), 1);
-    // Also after a restart.
-    world.crash();
-    world.run_for(secs(30));
-    assert!(world.conditions().contains("Ready=False/CreateRejected"), "{}", world.conditions());
-    assert_eq!(world.count(StepKind::CreateScript), 1);
     world.cloud.estate.text = Some(text("2", "echo"));
     world.run();
     assert_eq!((world.count(StepKind::CreateScript), script(&world).1), (2, ScriptText::new("echo")));
@@ -297,6 +292,20 @@ fn a_refusal_is_said_and_not_repeated_hot_until_the_text_is_another() {
     world.cloud.estate.text = Some(text("4", "echo short"));
     world.run_for(secs(5));
     assert_eq!((world.count(StepKind::UpdateScript), script(&world).1), (2, ScriptText::new("echo short")));
+}
+
+#[test]
+fn a_refusal_is_remembered_over_a_restart() {
+    let mut world = World::running(|_| ());
+    world.fault(StepKind::CreateScript, Fault::Refuse(400, "too long"));
+    world.edit(with(inline("echo long")));
+    world.run_for(secs(30));
+    assert!(world.conditions().starts_with("Ready=True/Running Synced=False/UpdateRejected"), "{}", world.conditions());
+    world.crash();
+    world.run_for(secs(20));
+    assert_eq!((world.count(StepKind::CreateScript), world.conditions().contains("UpdateRejected")), (1, true));
+    world.run();
+    assert_eq!((world.count(StepKind::CreateScript), script(&world).2), (2, vec![world.id()]));
 }
 
 #[test]
@@ -313,10 +322,12 @@ fn its_text_is_never_shown() {
     for fault in [Fault::Refuse(400, "no"), Fault::LoseReply] {
         world.fault(StepKind::CreateScript, fault);
     }
-    for _ in 0..40 {
+    for _ in 0..200 {
         let decision = world.pass();
         assert!(!format!("{decision:?} {:?} {:?}", world.memory, world.object).contains("hunter2"));
-        world.sleep(secs(20));
+        if let Requeue::After(after) = decision.requeue {
+            world.sleep(after);
+        }
     }
     assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
     let shown = serde_json::to_string(&world.object).unwrap() + &format!("{:?}", world.said);

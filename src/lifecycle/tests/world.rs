@@ -6,6 +6,7 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::cloud::{Cloud, Fault, rejected, transport, wall};
+use super::estate::{Estate, text};
 use crate::crd::status::time;
 use crate::crd::{FINALIZER, PaperspaceMachine, PaperspaceMachineSpec, PaperspaceMachineStatus, ScriptSource};
 use crate::lifecycle::decide::decide;
@@ -102,7 +103,7 @@ impl World {
             now: secs(100),
             object,
             exists: true,
-            cloud: Cloud::default(),
+            cloud: Cloud { estate: Estate { text: Some(text("1", "echo one")), ..Estate::default() }, ..Cloud::default() },
             looks: Looks::default(),
             access: [(KeySource::Own, open("te1"))].into(),
             settings: Settings {

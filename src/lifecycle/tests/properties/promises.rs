@@ -401,8 +401,7 @@ fn a_machine_is_created_only_for_an_attempt_that_was_written_down_just_now(case:
 
 fn an_attempt_is_begun_only_after_a_list_that_lacked_the_mark(case: &Case, decided: &Decided) -> Result<(), String> {
     let Step::WriteAhead { id, create: true } = &decided.decision.step else { return Ok(()) };
-    let ahead = decided.decision.status.owned_script.as_ref().and_then(|o| o.creation.as_ref());
-    if ahead.is_some_and(|c| c.id == *id) {
+    if decided.decision.status.creation == before(case).creation {
         return scripts::an_attempt_is_begun_only_after_a_list_that_lacked_the_mark(case, decided);
     }
     let list = decided.facts.list.as_ref().and_then(|l| l.as_ref().ok()).ok_or("no list")?;

@@ -62,17 +62,20 @@ pub(super) fn an_attempt_is_begun_only_after_a_list_that_lacked_the_mark(case: &
 pub(super) fn none_is_changed_or_removed_that_is_not_ours(case: &Case, decided: &Decided) -> Result<(), String> {
     let (Step::UpdateScript { script, .. } | Step::DeleteScript { script }) = &decided.decision.step else { return Ok(()) };
     let (_, rows) = rows(decided).ok_or("not looked at")?;
-    let row = rows.iter().find(|row| row.id == *script && row.dt_deleted.is_none()).ok_or("not there")?;
+    let of_it: Vec<_> = rows.iter().filter(|row| row.id == *script && row.dt_deleted.is_none()).collect();
+    ensure(!of_it.is_empty(), "not there")?;
     let owned = before(case).owned_script;
     let known = owned.as_ref().is_some_and(|o| o.script_id.as_ref() == Some(script))
         || matches!(&case.memory.reply, Some((_, Reply::Script(id))) if id == script);
-    ensure(marked(row) || known && Mark::of_name(&row.name).is_none(), "another's, or nobody's")?;
+    // A list of anything may show one script twice.
+    ensure(of_it.iter().any(|row| marked(row) || known && Mark::of_name(&row.name).is_none()), "another's, or nobody's")?;
     ensure(!read_only(case), "only to be read")
 }
 
 pub(super) fn one_is_removed_only_when_nobody_wants_it(case: &Case, decided: &Decided) -> Result<(), String> {
     let Step::DeleteScript { script } = &decided.decision.step else { return Ok(()) };
     let (spec, status) = (&case.object.spec, before(case));
+    ensure(spec.startup_script.as_ref().and_then(|s| s.script_id.as_ref()) != Some(script), "it is named by its id")?;
     if deleting(case) {
         let machine = status.machine_id.is_some();
         let assigned = status.applied.is_some_and(|a| a.startup_script_id.as_ref() == Some(script));
