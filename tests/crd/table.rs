@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 mod fields;
 #[path = "table/rules.rs"]
 mod rules;
+#[path = "table/scripts.rs"]
+mod scripts;
 #[path = "table/status.rs"]
 mod status;
 
@@ -48,7 +50,7 @@ impl Case {
 
 /// All cases; their objects have names of their own.
 pub(crate) fn cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = [fields::cases(), rules::cases(), status::cases()].into_iter().flatten().collect();
+    let mut cases: Vec<Case> = [fields::cases(), rules::cases(), scripts::cases(), status::cases()].into_iter().flatten().collect();
     for (number, case) in cases.iter_mut().enumerate() {
         for object in [Some(&mut case.new), case.old.as_mut(), case.first.as_mut()].into_iter().flatten() {
             object["metadata"]["name"] = format!("case-{number}").into();

@@ -31,6 +31,10 @@ pub(crate) enum Mistake {
     AnotherTeamsEyes,
     /// A create that times out at the API (408) is taken for refused.
     AmbiguityIsRefusal,
+    /// A startup script is made on a list from before the last attempt.
+    StaleScriptsTrusted,
+    /// What a startup script holds is believed while a change of it is under way.
+    ChangedTextBelieved,
 }
 
 /// A mistake, and what has come of it so far.
@@ -38,6 +42,7 @@ pub(crate) enum Mistake {
 pub(crate) struct Planted {
     mistake: Mistake,
     list: Mutex<Option<Value>>,
+    hash: Mutex<Option<Value>>,
     believed_gone: Mutex<BTreeSet<String>>,
     /// Lives that have forgotten what they were to forget.
     forgotten: Mutex<BTreeSet<u64>>,
@@ -45,7 +50,7 @@ pub(crate) struct Planted {
 
 impl Planted {
     pub(crate) fn new(mistake: Mistake) -> Self {
-        Self { mistake, list: Mutex::default(), believed_gone: Mutex::default(), forgotten: Mutex::default() }
+        Self { mistake, list: Mutex::default(), hash: Mutex::default(), believed_gone: Mutex::default(), forgotten: Mutex::default() }
     }
 
     /// What the operator makes of Paperspace's answer.
@@ -58,6 +63,9 @@ impl Planted {
                 body["nextPage"] = Value::Null;
             }
             Mistake::StaleSnapshotTrusted if is_list => {
+                body = self.list.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(body).clone();
+            }
+            Mistake::StaleScriptsTrusted if request.method == "GET" && request.path == "/v1/startup-scripts" && status == 200 => {
                 body = self.list.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(body).clone();
             }
             Mistake::AbsenceFromAListIsDeletion => return self.without_the_absent(request, Reply::Json { status, retry_after, body }),
@@ -98,6 +106,19 @@ impl Planted {
             request.body = changed(&request.body, |patch| {
                 let operations = patch.as_array_mut().expect("a JSON patch");
                 operations.retain(|operation| operation["op"] != "test" || operation["path"] != "/metadata/resourceVersion");
+            });
+        }
+        if self.mistake == Mistake::ChangedTextBelieved && request.method == "PATCH" && request.path.ends_with("/status") {
+            request.body = changed(&request.body, |patch| {
+                let mut last = self.hash.lock().unwrap_or_else(PoisonError::into_inner);
+                for operation in patch.as_array_mut().expect("a JSON patch") {
+                    let owned = &mut operation["value"]["ownedScript"];
+                    match &*last {
+                        Some(hash) if owned["scriptId"].is_string() && owned["hash"].is_null() => owned["hash"] = hash.clone(),
+                        _ if owned["hash"].is_string() => *last = Some(owned["hash"].clone()),
+                        _ => {}
+                    }
+                }
             });
         }
         request

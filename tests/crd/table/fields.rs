@@ -33,7 +33,6 @@ fn required(all: &mut Vec<Case>) {
         ("publicIp", "type", json!({}), json!("Dynamic")),
         ("autoShutdown", "timeoutHours", json!({"force": true}), json!(6)),
         ("autoSnapshot", "frequency", json!({"keep": 3}), json!("Daily")),
-        ("startupScript", "scriptId", json!({}), json!("sc123abc")),
         ("credentialsRef", "name", json!({"key": "token"}), json!("paperspace")),
         ("adopt", "machineId", json!({"onDifference": "Apply"}), json!("psvv2ew1gd4s")),
     ] {
