@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::crd::conditions::Because;
 use crate::crd::reason::Reason;
-use crate::crd::{Creation, CreationOutcome, OwnedScript, ScriptSource};
+use crate::crd::{Creation, CreationOutcome, Operation, OperationName, OperationState, OwnedScript, ScriptSource};
 use crate::paperspace::types::StartupScript;
 
 use super::create::{self, closed};
@@ -155,13 +155,18 @@ fn next(p: &mut Pass, owned: &OwnedScript, last: &Creation, content: &Content) -
 
 /// Looks first; then writes an attempt down. Its request follows in the next pass.
 fn begin(p: &mut Pass, last: Option<&Creation>, content: &Content) -> Flow<Result<String, Wait>> {
+    // There is one place for a reply: what came of a restart is found out first.
+    let restarts = |o: &Operation| o.name == OperationName::Restart && o.state == OperationState::Open;
+    if p.status.operation.as_ref().is_some_and(restarts) {
+        return Ok(Err(waiting(p, "The startup script is made once the restart is over", p.o.settings.transition)));
+    }
     let team = team(p)?;
     let seen = p.memory.scripts.attempt.as_ref().map_or(Duration::ZERO, |a| a.since + Duration::from_nanos(1));
-    let list = p.listing(Listing::Scripts, p.just_now().max(seen), |f| &f.scripts)?;
+    let rows = p.listing(Listing::Scripts, p.just_now().max(seen), |f| &f.scripts)?;
     let creation = create::attempt(p, &team, last);
     // Whatever was made for this resource was made after it.
     let ever = create::placeholder(p, &team, last);
-    if let Some(oldest) = oldest(p, &list.items, &ever) {
+    if let Some(oldest) = oldest(p, &rows.items, &ever) {
         return take(p, creation, oldest, content);
     }
     p.status.account = Some(p.account(&team));
@@ -283,12 +288,10 @@ fn update(p: &mut Pass, owned: &OwnedScript, last: &Creation, id: String, conten
 fn still_there(p: &mut Pass, owned: &OwnedScript, last: &Creation, id: String) -> Flow<Result<String, Wait>> {
     let refused = p.memory.troubles.get(&StepKind::AssignScript).is_some_and(|t| t.error.is_not_found());
     let before_creating = p.status.machine_id.is_none() && !is_young(p, last);
-    if refused || before_creating {
-        if let Err(wait) = look(p, owned, last, &id)? {
-            return Ok(Err(wait));
-        }
+    if !(refused || before_creating) {
+        return Ok(Ok(id));
     }
-    Ok(Ok(id))
+    Ok(look(p, owned, last, &id)?.map(|()| id))
 }
 
 /// Reads may lag behind what was bound only just now.
@@ -300,8 +303,8 @@ fn is_young(p: &Pass, last: &Creation) -> bool {
 /// Whether the script is there and this resource's; one that is not is forgotten, and settled before another takes its place. A status may
 /// be a copy of another resource's.
 fn look(p: &mut Pass, owned: &OwnedScript, last: &Creation, id: &str) -> Flow<Result<(), Wait>> {
-    let list = p.listing(Listing::Scripts, p.just_now(), |f| &f.scripts)?;
-    match list.items.iter().find(|row| row.id == id && row.dt_deleted.is_none()) {
+    let rows = p.listing(Listing::Scripts, p.just_now(), |f| &f.scripts)?;
+    match rows.items.iter().find(|row| row.id == id && row.dt_deleted.is_none()) {
         Some(row) if Ours::of(p, owned).has(row) => Ok(Ok(())),
         None if is_young(p, last) => {
             Ok(Err(waiting(p, format!("startup script {id} is not listed yet; looking again"), p.o.settings.transition)))

@@ -22,10 +22,15 @@ use std::time::Duration;
 use crate::crd::conditions::Because;
 use crate::crd::reason::Reason;
 use crate::crd::{CreationOutcome, OwnedScript, StartupScript as Wish};
+use crate::paperspace::Error;
 
+use super::looks::trouble_with;
 use super::pass::{Flow, Pass};
 use super::script_attempt;
 use super::script_removal;
+
+/// How soon scripts are listed again after that failed.
+const UNREADABLE: Duration = Duration::from_secs(30);
 
 /// The startup script that a machine is to have.
 pub(super) enum Wanted {
@@ -94,6 +99,10 @@ pub(super) fn before_creating(p: &mut Pass) -> Flow<Option<String>> {
 /// Makes the script of a machine that exists, and keeps it up to date. Nothing else has to wait for that: what the machine has stays.
 pub(super) fn follow(p: &mut Pass) -> Flow<()> {
     let Some(wish) = own_wish(p) else { return Ok(()) };
+    if let Some(error) = unreadable(p) {
+        p.synced = trouble_with(error);
+        return Ok(());
+    }
     if let Err(Wait { because, after, blind }) = script_attempt::made(p, wish.run_once)? {
         if !(blind && p.is_idle()) {
             p.synced = because;
@@ -103,10 +112,18 @@ pub(super) fn follow(p: &mut Pass) -> Flow<()> {
     Ok(())
 }
 
+/// Scripts cannot be listed: that must not keep the machine from being started or stopped.
+fn unreadable<'a>(p: &mut Pass<'a>) -> Option<&'a Error> {
+    let error = p.o.facts.scripts.as_ref()?.as_ref().err()?;
+    p.again(error.retry_after().unwrap_or_default().max(UNREADABLE));
+    Some(error)
+}
+
 /// Removes the owned script of a living resource that wants none any more, once the machine does not have it any more.
 pub(super) fn retire(p: &mut Pass) -> Flow<()> {
     let Some(owned) = p.status.owned_script.clone().filter(|_| own_wish(p).is_none()) else { return Ok(()) };
-    if owned.script_id.is_some() && owned.script_id == p.applied().startup_script_id {
+    let still_has_it = owned.script_id.is_some() && owned.script_id == p.applied().startup_script_id;
+    if still_has_it || unreadable(p).is_some() {
         return Ok(());
     }
     match script_removal::removed(p)? {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::harness::{Test, wait_for};
+use super::harness::{PATIENCE, Setup, Test, wait_for};
 
 const CREATE: &str = "POST /startup-scripts";
 const UPDATE: &str = "PUT /startup-scripts/{id}";
@@ -23,7 +23,7 @@ fn runs(t: &Test, name: &str) -> Value {
 /// Waits until the machine runs this text.
 #[track_caller]
 fn wait_runs(t: &Test, name: &str, text: &str) -> Value {
-    wait_for(&format!("{name} runs {text}"), super::harness::PATIENCE, || Some(runs(t, name)).filter(|s| s["script"] == text))
+    wait_for(&format!("{name} runs {text}"), PATIENCE, || Some(runs(t, name)).filter(|s| s["script"] == text))
 }
 
 /// A `ConfigMap` or Secret with a script, to be applied.
@@ -52,7 +52,7 @@ fn an_inline_script_is_there_at_the_first_boot_follows_its_text_and_goes() {
     assert_eq!((t.sim.calls(CREATE), t.sim.calls(UPDATE)), (1, 1));
 
     t.patch_spec("a", json!({"startupScript": null}));
-    wait_for("the script's end", super::harness::PATIENCE, || scripts(&t).is_empty().then_some(()));
+    wait_for("the script's end", PATIENCE, || scripts(&t).is_empty().then_some(()));
     assert_eq!(runs(&t, "a"), Value::Null);
     t.wait_until("a", "it is forgotten", |a| a["status"].get("ownedScript").is_none());
     t.patch_spec("a", json!({"startupScript": {"inline": "echo three"}}));
@@ -160,16 +160,16 @@ fn a_machine_that_stays_keeps_its_script() {
 
 #[test]
 fn a_killed_operator_leaves_one_script_and_then_none() {
-    let t = Test::new("script-killed");
+    let t = Test::with("script-killed", Setup::SETTLING);
     t.sim.fault(&json!({"kind": "lose-reply", "method": "POST", "route": "/startup-scripts", "count": 1}));
     t.apply(&t.machine("a", json!({"startupScript": {"inline": "echo one"}})));
-    wait_for("the script", super::harness::PATIENCE, || (scripts(&t).len() == 1).then_some(()));
+    wait_for("the script", PATIENCE, || (scripts(&t).len() == 1).then_some(()));
     t.operator.kill9();
     t.operator.start();
-    let found = wait_for("its text to be made sure of", 3 * super::harness::PATIENCE, || (t.sim.calls(UPDATE) > 0).then(|| scripts(&t)));
-    assert_eq!((found.len(), t.sim.calls(CREATE)), (1, 1));
+    t.wait_ready("a");
+    assert_eq!((scripts(&t).len(), runs(&t, "a")["script"].clone()), (1, json!("echo one")));
     t.delete("a");
-    wait_for("a is gone", 3 * super::harness::PATIENCE, || t.get("a").is_none().then_some(()));
+    t.wait_gone("a");
     assert!(scripts(&t).is_empty());
     t.end();
 }

@@ -33,7 +33,7 @@ pub(crate) enum Mistake {
     AmbiguityIsRefusal,
     /// A startup script is made on a list from before the last attempt.
     StaleScriptsTrusted,
-    /// What a startup script holds is believed while a change of it is under way.
+    /// After a crash a startup script is believed to hold what it held before a change that was under way.
     ChangedTextBelieved,
 }
 
@@ -109,17 +109,13 @@ impl Planted {
             });
         }
         if self.mistake == Mistake::ChangedTextBelieved && request.method == "PATCH" && request.path.ends_with("/status") {
-            request.body = changed(&request.body, |patch| {
-                let mut last = self.hash.lock().unwrap_or_else(PoisonError::into_inner);
-                for operation in patch.as_array_mut().expect("a JSON patch") {
-                    let owned = &mut operation["value"]["ownedScript"];
-                    match &*last {
-                        Some(hash) if owned["scriptId"].is_string() && owned["hash"].is_null() => owned["hash"] = hash.clone(),
-                        _ if owned["hash"].is_string() => *last = Some(owned["hash"].clone()),
-                        _ => {}
-                    }
+            let patch: Value = serde_json::from_slice(&request.body).expect("a JSON patch");
+            for operation in patch.as_array().expect("a JSON patch") {
+                let hash = &operation["value"]["ownedScript"]["hash"];
+                if hash.is_string() {
+                    *self.hash.lock().unwrap_or_else(PoisonError::into_inner) = Some(hash.clone());
                 }
-            });
+            }
         }
         request
     }
@@ -134,6 +130,13 @@ impl Planted {
                     let status = object["status"].as_object_mut().expect("a status");
                     status.remove("operation");
                     status.remove("handledRestartAt");
+                }
+            }),
+            Mistake::ChangedTextBelieved if life > 0 => changed(&body, |object| {
+                let last = self.hash.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let owned = &mut object["status"]["ownedScript"];
+                if let (true, true, Some(hash)) = (owned["scriptId"].is_string(), owned["hash"].is_null(), last) {
+                    owned["hash"] = hash;
                 }
             }),
             Mistake::RetainReadTooLate => changed(&body, |object| {

@@ -127,12 +127,11 @@ impl Cloud {
                     event.dt_finished = Some(wall(at));
                     event.state = EventState::Done;
                 }
-                match state {
-                    Some(state) => self.get_mut(&id).into_iter().for_each(|m| m.state = state.clone()),
-                    None => {
-                        self.machines.retain(|m| m.id != id);
-                        self.estate.unassign(&id);
-                    }
+                if let Some(state) = state {
+                    self.get_mut(&id).into_iter().for_each(|m| m.state = state.clone());
+                } else {
+                    self.machines.retain(|m| m.id != id);
+                    self.estate.unassign(&id);
                 }
             }
         }

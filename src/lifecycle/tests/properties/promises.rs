@@ -51,10 +51,10 @@ fn case(d: &mut Dice) -> Case {
     if !d.one_in(4) {
         case.memory = anything::memory(d, now);
     }
-    if d.one_in(6) {
-        anything::written_ahead(d, &mut case.object, &mut case.memory, now);
-    } else if d.one_in(6) {
-        anything::script_written_ahead(d, &mut case.object, &mut case.memory, now);
+    match d.below(6) {
+        0 => anything::written_ahead(d, &mut case.object, &mut case.memory, now),
+        1 => anything::script_written_ahead(d, &mut case.object, &mut case.memory, now),
+        _ => {}
     }
     // Answers that are there already may be older than what is needed.
     if d.one_in(3) {
