@@ -8,6 +8,7 @@ use crate::crd::names::{USE_LABEL, USE_SCRIPT};
 use crate::crd::{KeyRef, PaperspaceMachine, ScriptSource};
 use crate::lifecycle::observe::SourceLook;
 use crate::lifecycle::script_text::ScriptText;
+use crate::paperspace;
 
 /// Where startup scripts come from.
 pub(super) struct Sources {
@@ -69,7 +70,12 @@ impl Sources {
                 "Secret {namespace}/{name} with the startup script is not there: kubectl create secret generic {name} -n {namespace} --from-file={key}=<file>, then kubectl label secret {name} -n {namespace} {USE_LABEL}={USE_SCRIPT}"
             )),
             Ok(Some(labels)) if labels.iter().any(|(k, v)| k == USE_LABEL && v == USE_SCRIPT) => {
-                SourceLook::Missing(format!("Secret {namespace}/{name} is being read"))
+                // Labelled just now, or this process has not listed the Secrets yet: nothing follows from that.
+                SourceLook::Unknown(paperspace::Error::Transport {
+                    route: "Kubernetes API",
+                    maybe_sent: false,
+                    message: format!("Secret {namespace}/{name} is being read"),
+                })
             }
             Ok(Some(_)) => SourceLook::NotLabelled(format!(
                 "Secret {namespace}/{name} is not labelled for use as a startup script: kubectl label secret {name} -n {namespace} {USE_LABEL}={USE_SCRIPT}"

@@ -91,6 +91,7 @@ pub(super) fn worth_a_pass(watched: &Watched) -> Option<u64> {
         // A status that lost its memory is worth a look.
         let status = object.status.as_ref();
         (status.and_then(|s| s.machine_id.as_ref()), status.and_then(|s| s.creation.as_ref()).map(|c| &c.id)).hash(&mut hash);
+        status.and_then(|s| s.owned_script.as_ref()).and_then(|o| o.creation.as_ref()).map(|c| &c.id).hash(&mut hash);
     }
     Some(hash.finish())
 }

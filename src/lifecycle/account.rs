@@ -79,7 +79,8 @@ impl Pass<'_> {
     fn judge(&self, team: &str, admin: bool) -> Result<String, Because> {
         let endpoint = &self.o.settings.endpoint;
         // An attempt and the machine's address know the team too, should the account have been lost.
-        let attempt = self.status.creation.as_ref().map(|c| c.account.as_str());
+        let script = self.status.owned_script.as_ref().and_then(|o| o.creation.as_ref());
+        let attempt = self.status.creation.as_ref().or(script).map(|c| c.account.as_str());
         let address = self.annotation(crd::ADDRESS_OF_MACHINE).and_then(names::parse_address).filter(|a| a.2 == self.mark.as_str());
         let lost = || attempt.or(address.map(|(team, _, _)| team)).map(|team| self.account(team));
         let mut known = self.status.account.clone().or_else(lost).into_iter().chain(attempt.map(|team| self.account(team)));

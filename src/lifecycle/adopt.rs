@@ -14,7 +14,7 @@ use super::diff::{self, Difference, Mend};
 use super::names::Mark;
 use super::pass::{End, Flow, Pass};
 use super::step::{Step, StepKind};
-use super::{change, networks, power};
+use super::{change, networks, power, script_attempt, scripts};
 
 /// Naming a machine takes a key of one's own, to take it over and to look at it alike. Ends the pass where that is missing.
 pub(super) fn allowed(p: &mut Pass) -> Flow<()> {
@@ -125,6 +125,11 @@ fn power_difference(p: &Pass, machine: &Machine) -> Option<Difference> {
 }
 
 fn claimed(p: &mut Pass, machine: &Machine) -> End {
+    if p.status.owned_script.is_none() && !scripts::none_was_tried(p) {
+        // It may have been claimed before, and have got a startup script then.
+        let team = p.status.account.as_ref().map(|a| a.team.clone()).unwrap_or_default();
+        p.status.owned_script = Some(script_attempt::placeholder(p, &team, None));
+    }
     p.status.adopted_at = Some(time(p.o.now.wall));
     p.status.handled_restart_at = p.annotation(crate::crd::RESTART_REQUESTED).map(str::to_owned);
     p.status.handled_reconcile_at = p.annotation(crate::crd::RECONCILE_REQUESTED).map(str::to_owned);

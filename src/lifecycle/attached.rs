@@ -4,11 +4,17 @@ use crate::crd::{PublicIpKind, ReclaimPolicy};
 use crate::paperspace::types::{Machine, PublicIpType};
 
 use super::pass::{Flow, Pass};
+use super::scripts::{self, Wanted};
 use super::step::{Step, StepKind};
 
 /// The startup script, which cannot be read back from the machine: what was applied is in the status.
 pub(super) fn scripts(p: &mut Pass, id: &str) -> Flow<()> {
-    let wanted = p.spec().startup_script.as_ref().and_then(|s| s.script_id.clone());
+    let wanted = match scripts::wanted(p) {
+        Wanted::Nothing => None,
+        Wanted::Script(id) => Some(id),
+        // What the machine has stays until there is something to put in its place.
+        Wanted::NotYet => return Ok(()),
+    };
     let applied = p.applied().startup_script_id.clone();
     if wanted == applied {
         return Ok(());

@@ -16,6 +16,7 @@ use super::memory::{Reply, SeenAttempt};
 use super::names::Mark;
 use super::pass::{End, Flow, Pass};
 use super::prepare::{self, Prepared};
+use super::script_attempt;
 use super::step::{Step, StepKind};
 use super::trouble;
 
@@ -31,38 +32,52 @@ pub(super) fn decide(p: &mut Pass, team: &str) -> End {
     }
 }
 
-/// Remembers since when this process has seen the attempt in the status as it is.
-pub(super) fn note_attempt(p: &mut Pass) {
-    let Some(creation) = &p.status.creation else {
-        p.memory.attempt = None;
-        return;
+/// Remembers since when this process has seen the attempts in the status as they are.
+pub(super) fn note_attempts(p: &mut Pass) {
+    let now = p.o.now.mono;
+    let note = |seen: &mut Option<SeenAttempt>, creation: Option<&Creation>| {
+        let same = seen.as_ref().zip(creation).is_some_and(|(a, c)| a.id == c.id && a.outcome == c.outcome);
+        if !same {
+            *seen = creation.map(|c| SeenAttempt { id: c.id.clone(), outcome: c.outcome, since: now });
+        }
     };
-    let same = p.memory.attempt.as_ref().is_some_and(|a| a.id == creation.id && a.outcome == creation.outcome);
-    if !same {
-        p.memory.attempt = Some(SeenAttempt { id: creation.id.clone(), outcome: creation.outcome, since: p.o.now.mono });
-    }
+    note(&mut p.memory.attempt, p.status.creation.as_ref());
+    note(&mut p.memory.scripts.attempt, p.status.owned_script.as_ref().and_then(|o| o.creation.as_ref()));
 }
 
-/// Absence of memory is not proof: what may have been tried is written down, never sent, and settled.
+/// Absence of memory is not proof: what may have been tried is written down, never sent, and settled. A startup script too, unless the
+/// status knows of one.
 pub(super) fn write_placeholder(p: &mut Pass, team: &str) -> End {
-    let last = p.status.creation.clone();
-    let created = p.object().metadata.creation_timestamp.as_ref().map_or(p.o.now.wall, |t| t.0);
     p.status.account = Some(p.account(team));
-    p.status.creation = Some(Creation {
+    p.status.creation = Some(placeholder(p, team, p.status.creation.as_ref()));
+    if p.status.owned_script.is_none() {
+        p.status.owned_script = Some(script_attempt::placeholder(p, team, None));
+    }
+    p.again(Duration::ZERO);
+    p.ready = Because::new(Reason::Creating, "Whether a machine was asked for before is not known: looking for one first");
+    p.synced = p.ready.clone();
+    p.end(Step::Nothing)
+}
+
+/// An attempt that is not sent: one that may have been.
+pub(super) fn placeholder(p: &Pass, team: &str, last: Option<&Creation>) -> Creation {
+    let made = p.object().metadata.creation_timestamp.as_ref().map_or(p.o.now.wall, |t| t.0);
+    Creation { first_started_at: last.map_or_else(|| time(made), |l| l.first_started_at.clone()), ..attempt(p, team, last) }
+}
+
+/// The attempt that follows on the last one.
+pub(super) fn attempt(p: &Pass, team: &str, last: Option<&Creation>) -> Creation {
+    Creation {
         id: p.o.nonce.to_owned(),
-        attempt: last.as_ref().map_or(1, |l| l.attempt.saturating_add(1)),
+        attempt: last.map_or(1, |l| l.attempt.saturating_add(1)),
         account: team.to_owned(),
-        first_started_at: last.map_or_else(|| time(created), |l| l.first_started_at),
+        first_started_at: last.map_or_else(|| time(p.o.now.wall), |l| l.first_started_at.clone()),
         started_at: time(p.o.now.wall),
         closed_at: None,
         outcome: CreationOutcome::Open,
         reason: None,
         message: None,
-    });
-    p.again(Duration::ZERO);
-    p.ready = Because::new(Reason::Creating, "Whether a machine was asked for before is not known: looking for one first");
-    p.synced = p.ready.clone();
-    p.end(Step::Nothing)
+    }
 }
 
 /// `adopt` may have been added while a create was in flight that the status has forgotten: what came of it is found out before another
@@ -84,15 +99,9 @@ fn next_attempt(p: &mut Pass, team: &str, last: &Creation) -> End {
         let because = refusal(last).unwrap_or(because);
         return wait_refused(p, because, left);
     }
-    // A refusal is also remembered over a restart: it is not repeated hot, unless the spec has changed since.
-    let remembered = p.memory.troubles.contains_key(&StepKind::Create);
-    if let (false, Some(because), Some(closed)) = (remembered, refusal(last), &last.closed_at) {
-        let attempts = u32::try_from(last.attempt).unwrap_or(1);
-        let same_spec = p.old().and_then(|s| s.observed_generation) == p.generation();
-        let left = left_of(p, closed.0, backoff::after_refusals(attempts, p.uid()));
-        if let (true, Some(left)) = (same_spec, left) {
-            return wait_refused(p, because, left);
-        }
+    if let Some((message, left)) = refused_before(p, StepKind::Create, last) {
+        let because = refusal(last).unwrap_or_else(|| Because::new(Reason::CreateRejected, message));
+        return wait_refused(p, because, left);
     }
     begin(p, team, Some(last))
 }
@@ -113,6 +122,18 @@ fn wait_refused(p: &mut Pass, because: Because, left: Duration) -> End {
 fn fewer_machines(p: &Pass, last: &Creation) -> bool {
     let quota = last.outcome == CreationOutcome::Refused && trouble::written(last.reason.as_deref()) == Reason::QuotaReached;
     quota && p.memory.machines_at_quota.is_some_and(|then| p.o.quota.machines < then)
+}
+
+/// A refusal is also remembered over a restart: it is not repeated hot, unless the spec has changed since.
+pub(super) fn refused_before(p: &Pass, kind: StepKind, last: &Creation) -> Option<(String, Duration)> {
+    if p.memory.troubles.contains_key(&kind) || last.outcome != CreationOutcome::Refused {
+        return None;
+    }
+    let (message, closed) = last.message.clone().zip(last.closed_at.as_ref())?;
+    let attempts = u32::try_from(last.attempt).unwrap_or(1);
+    let same_spec = p.old().and_then(|s| s.observed_generation) == p.generation();
+    let left = left_of(p, closed.0, backoff::after_refusals(attempts, p.uid()))?;
+    same_spec.then_some((message, left))
 }
 
 fn left_of(p: &Pass, since: Timestamp, wait: Duration) -> Option<Duration> {
@@ -141,17 +162,7 @@ fn begin(p: &mut Pass, team: &str, last: Option<&Creation>) -> End {
         Ok(look) => marked(&look.machines, &p.mark),
         Err(end) => return end,
     };
-    let creation = Creation {
-        id: p.o.nonce.to_owned(),
-        attempt: last.map_or(1, |l| l.attempt.saturating_add(1)),
-        account: team.to_owned(),
-        first_started_at: last.map_or_else(|| time(p.o.now.wall), |l| l.first_started_at.clone()),
-        started_at: time(p.o.now.wall),
-        closed_at: None,
-        outcome: CreationOutcome::Open,
-        reason: None,
-        message: None,
-    };
+    let creation = attempt(p, team, last);
     p.status.account = Some(p.account(team));
     if let Some(oldest) = marked.first() {
         return bind_found(p, creation, oldest);

@@ -16,7 +16,7 @@ use super::{adopt, create, delete, exists};
 pub fn decide(o: &Observation) -> Next {
     let mut pass = Pass::new(o);
     pass.memory.key = KeySource::Own;
-    create::note_attempt(&mut pass);
+    create::note_attempts(&mut pass);
     if o.object.metadata.deletion_timestamp.is_some() {
         return delete::decide(&mut pass);
     }

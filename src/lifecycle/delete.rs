@@ -13,6 +13,7 @@ use super::account::Unusable;
 use super::decide::deletion_policy;
 use super::observe::KeySource;
 use super::pass::{End, Flow, Pass};
+use super::scripts::Left;
 use super::step::Step;
 use super::{attached, create, destroy, scripts};
 
@@ -36,7 +37,7 @@ fn run(p: &mut Pass) -> Flow<std::convert::Infallible> {
     }
     held(p)?;
     let nothing_was_tried = p.nothing_was_tried();
-    if nothing_was_tried && p.status.adopted_at.is_none() {
+    if nothing_was_tried && p.status.adopted_at.is_none() && p.status.owned_script.is_none() {
         return Err(p.let_go("Deleted", "no machine was made or claimed"));
     }
     let (key, team) = usable_key(p)?;
@@ -53,7 +54,10 @@ fn run(p: &mut Pass) -> Flow<std::convert::Infallible> {
     if !known.taken_over {
         attached::release_address(p)?;
     }
-    scripts::remove(p)?;
+    // The script of a machine that was taken over stays with it.
+    if !(known.taken_over && matches!(scripts::left(p), Left::Script(_))) {
+        scripts::remove(p)?;
+    }
     if let Err(unusable) = p.try_key(key, true)? {
         return Err(p.no_access(unusable));
     }
@@ -85,45 +89,65 @@ fn held(p: &mut Pass) -> Flow<()> {
     Err(p.end(Step::Nothing))
 }
 
-/// The machine stays. An open attempt is waited for all the same, so that the event can name what stays.
+/// The machine stays, with its startup script. An open attempt is waited for all the same, so that the event can name what stays.
 fn retain(p: &mut Pass) -> End {
-    let closed = p.status.creation.as_ref().map_or_else(|| p.nothing_was_tried(), |c| c.outcome != CreationOutcome::Open);
-    if closed {
-        let marked = create::marked(p.o.marked, &p.mark).into_iter().map(|m| m.id.clone());
-        let note = stays(&p.status.machine_id.iter().cloned().chain(marked).collect());
-        return p.let_go("Retained", note);
-    }
-    let (_, team) = match usable_key(p) {
-        Ok(usable) => usable,
-        Err(_) if p.memory.unusable => {
-            let note =
-                format!("no usable API key is left: a machine whose name ends in {} may still appear and then stays on Paperspace", p.mark);
-            return p.let_go("Retained", note);
-        }
-        Err(end) => return end,
-    };
-    if p.status.creation.is_none() {
-        return create::write_placeholder(p, &team);
-    }
-    if let Some(left) = hold_left(p) {
-        let message = "the outcome of an attempt to create a machine is waited for, to say which machine stays";
-        return p.wait(Because::new(Reason::Deleting, message), Some(left.min(p.o.settings.transition)));
-    }
-    match p.fresh_list(settled_at(p)) {
-        Ok(list) => {
-            let found = create::marked(&list.machines, &p.mark).into_iter().map(|m| m.id.clone());
-            let note = stays(&p.status.machine_id.iter().cloned().chain(found).collect());
-            p.let_go("Retained", note)
-        }
+    match retained(p) {
+        Ok(note) => p.let_go("Retained", note),
         Err(end) => end,
     }
 }
 
-fn stays(ids: &BTreeSet<String>) -> String {
-    if ids.is_empty() {
-        return "there is no machine".to_owned();
+/// What stays.
+fn retained(p: &mut Pass) -> Flow<String> {
+    let closed = p.status.creation.as_ref().map_or_else(|| p.nothing_was_tried(), |c| c.outcome != CreationOutcome::Open);
+    let mut ids: BTreeSet<String> = p.status.machine_id.iter().cloned().collect();
+    let left = scripts::left(p);
+    if closed && !matches!(left, Left::Unused) {
+        ids.extend(create::marked(p.o.marked, &p.mark).into_iter().map(|m| m.id.clone()));
+        return Ok(stays(&ids, left));
     }
-    format!("{} stays on Paperspace", ids.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+    let (_, team) = match usable_key(p) {
+        Ok(usable) => usable,
+        Err(_) if p.memory.unusable && closed => {
+            return Ok(format!(
+                "{}; no usable API key is left to remove the startup script whose name ends in {}",
+                stays(&ids, left),
+                p.mark
+            ));
+        }
+        Err(_) if p.memory.unusable => {
+            return Ok(format!(
+                "no usable API key is left: a machine whose name ends in {} may still appear and then stays on Paperspace",
+                p.mark
+            ));
+        }
+        Err(end) => return Err(end),
+    };
+    if !closed {
+        if p.status.creation.is_none() {
+            return Err(create::write_placeholder(p, &team));
+        }
+        if let Some(left) = hold_left(p) {
+            let message = "the outcome of an attempt to create a machine is waited for, to say which machine stays";
+            return Err(p.wait(Because::new(Reason::Deleting, message), Some(left.min(p.o.settings.transition))));
+        }
+        let list = p.fresh_list(settled_at(p))?;
+        ids.extend(create::marked(&list.machines, &p.mark).into_iter().map(|m| m.id.clone()));
+    }
+    // One that no machine has would be left behind. A machine whose outcome was not known may have been made with it.
+    if matches!(left, Left::Unused) && (closed || ids.is_empty()) {
+        scripts::remove(p)?;
+    }
+    Ok(stays(&ids, left))
+}
+
+fn stays(ids: &BTreeSet<String>, left: Left) -> String {
+    let machines = ids.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    match left {
+        _ if ids.is_empty() => "there is no machine".to_owned(),
+        Left::Script(script) => format!("{machines} stays on Paperspace, with its startup script {script}"),
+        Left::Nothing | Left::Unused => format!("{machines} stays on Paperspace"),
+    }
 }
 
 /// For deletion alone: the resource's key, else the one last used for it, else the operator's, as long as it opens the resource's team. A

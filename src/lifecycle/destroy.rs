@@ -184,9 +184,13 @@ fn may_destroy(p: &Pass, machine: &Machine) -> bool {
 
 /// Whether an attempt of this resource can have made this machine. Others with its mark, a copy made in the console say, are not touched.
 pub(super) fn made_by(creation: Option<&Creation>, settle: Duration, machine: &Machine) -> bool {
+    made_then(creation, settle, machine.dt_created)
+}
+
+/// Whether an attempt of this resource can have made what was made at this moment.
+pub(super) fn made_then(creation: Option<&Creation>, settle: Duration, made: jiff::Timestamp) -> bool {
     let Some(Creation { first_started_at, closed_at, .. }) = creation else { return false };
     let signed = |d: Duration| jiff::SignedDuration::try_from(d).unwrap_or(jiff::SignedDuration::MAX);
-    let made = machine.dt_created;
     let early = first_started_at.0.duration_since(made) > signed(SKEW);
     let late = closed_at.as_ref().is_some_and(|closed| made.duration_since(closed.0) > signed(settle));
     !early && !late

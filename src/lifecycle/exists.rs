@@ -57,8 +57,9 @@ fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
         change::in_place(p, machine, &differences)?;
         addresses::follow(p, machine)?;
         accessors::follow(p, id)?;
-        scripts::follow(p, id)?;
+        scripts::follow(p)?;
         attached::scripts(p, id)?;
+        scripts::retire(p)?;
         attached::addresses(p, machine)?;
         connection::publish(p, machine)?;
         resize::resize(p, machine, &differences)?;

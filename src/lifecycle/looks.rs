@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::crd::conditions::{Because, READY, SYNCED};
 use crate::crd::reason::Reason;
-use crate::paperspace::types::{Machine, MachineEvent};
+use crate::paperspace::types::{Machine, MachineEvent, StartupScript};
 
 use super::backoff;
-use super::memory::Evidence;
+use super::memory::{Evidence, Memory};
 use super::observe::{Answer, Facts, ListView, Listed, Listing, MachineLook, Question};
 use super::pass::{End, Flow, Pass};
 use super::step::Step;
@@ -78,35 +78,54 @@ impl<'a> Pass<'a> {
         self.list(self.o.began.mono.saturating_sub(Duration::from_secs(5)).max(and_after))
     }
 
-    /// Two complete lists, both begun after `since`, that lacked what `present` looks for. `Some` is what was found instead.
+    /// Two complete lists of machines, both begun after `since`, that lacked what `present` looks for. `Some` is what was found instead.
     pub(super) fn absent_from_two_lists(
         &mut self,
         key: &str,
         since: Duration,
         present: impl Fn(&Machine) -> bool,
     ) -> Flow<Option<&'a Machine>> {
-        let evidence = match self.memory.evidence.take() {
+        let list = |p: &mut Self, after| p.list(after).map(|l| (l.began, l.machines.as_slice()));
+        self.two_lists(|memory| &mut memory.evidence, key, since, list, present)
+    }
+
+    /// The same of startup scripts.
+    pub(super) fn absent_from_two_script_lists(
+        &mut self,
+        key: &str,
+        since: Duration,
+        present: impl Fn(&StartupScript) -> bool,
+    ) -> Flow<Option<&'a StartupScript>> {
+        let list = |p: &mut Self, after| p.listing(Listing::Scripts, after, |facts| &facts.scripts).map(|l| (l.began, l.items.as_slice()));
+        self.two_lists(|memory| &mut memory.scripts.evidence, key, since, list, present)
+    }
+
+    fn two_lists<T: 'a>(
+        &mut self,
+        kept: fn(&mut Memory) -> &mut Option<Evidence>,
+        key: &str,
+        since: Duration,
+        list: impl Fn(&mut Self, Duration) -> Flow<(Duration, &'a [T])>,
+        present: impl Fn(&T) -> bool,
+    ) -> Flow<Option<&'a T>> {
+        let mut evidence = match kept(&mut self.memory).take() {
             Some(e) if e.key == key && e.since == since => e,
             _ => Evidence { key: key.to_owned(), since, lists: Vec::new() },
         };
-        // "After" is strict: a list that began in the same instant may have been answered before.
-        let begun_after = evidence.lists.last().copied().unwrap_or(since) + Duration::from_nanos(1);
-        self.memory.evidence = Some(evidence);
-        if self.memory.evidence.as_ref().is_some_and(|e| e.lists.len() >= 2) {
-            return Ok(None);
-        }
-        let list = self.list(begun_after)?;
-        if let Some(found) = list.machines.iter().find(|m| present(m)) {
-            self.memory.evidence = None;
-            return Ok(Some(found));
-        }
-        if let Some(evidence) = &mut self.memory.evidence {
-            evidence.lists.push(list.began);
+        loop {
+            // "After" is strict: a list that began in the same instant may have been answered before.
+            let begun_after = evidence.lists.last().copied().unwrap_or(since) + Duration::from_nanos(1);
+            *kept(&mut self.memory) = Some(evidence.clone());
             if evidence.lists.len() >= 2 {
                 return Ok(None);
             }
+            let (began, rows) = list(self, begun_after)?;
+            if let Some(found) = rows.iter().find(|row| present(row)) {
+                *kept(&mut self.memory) = None;
+                return Ok(Some(found));
+            }
+            evidence.lists.push(began);
         }
-        Err(self.ask(Question::List { begun_after: list.began + Duration::from_nanos(1) }))
     }
 
     /// The machine, looked at after this moment and after this process last changed it. `None` is the API's own 404; a machine that is shown

@@ -22,8 +22,8 @@ pub struct Memory {
     pub write_ahead: Option<WriteAhead>,
     /// What came back for the attempt or operation with this id.
     pub reply: Option<(String, Reply)>,
-    /// The same for the attempt to create a startup script.
-    pub script_attempt: Option<SeenAttempt>,
+    /// What is remembered of the startup script that the operator makes.
+    pub scripts: ScriptMemory,
     /// Since when this process has seen an operation open.
     pub operation: Option<(String, Duration)>,
     /// By machine id: since when every direct GET of it has answered 404.
@@ -52,6 +52,20 @@ pub struct Memory {
     pub gone: Option<(String, Duration)>,
     /// Since when there has been no key.
     pub keyless_since: Option<Duration>,
+}
+
+/// The same of the startup script that the operator makes, in a place of its own: what is known of one attempt is not forgotten over the
+/// other.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScriptMemory {
+    /// Since when this process has seen the script's attempt in the status as it is.
+    pub attempt: Option<SeenAttempt>,
+    /// Lists of scripts that lacked what would have to be in them.
+    pub evidence: Option<Evidence>,
+    /// Scripts whose DELETE Paperspace accepted, and when.
+    pub deleted: BTreeMap<String, Duration>,
+    /// Since when nobody has wanted the script any more.
+    pub unwanted: Option<Duration>,
 }
 
 /// First sight of an attempt in this outcome.
@@ -128,6 +142,9 @@ impl Memory {
                 self.troubles.remove(&kind);
                 if let Step::Delete { id } = step {
                     self.accepted.insert(id.clone());
+                }
+                if let Step::DeleteScript { script } = step {
+                    self.scripts.deleted.insert(script.clone(), now.mono);
                 }
                 let sent = self.sent.entry(kind).or_insert((0, now.mono));
                 *sent = (sent.0.saturating_add(1), now.mono);

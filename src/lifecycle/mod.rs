@@ -56,6 +56,8 @@ mod power;
 mod prepare;
 mod resize;
 mod restart;
+mod script_attempt;
+mod script_removal;
 pub mod script_text;
 mod scripts;
 mod shown;

@@ -110,7 +110,7 @@ impl<'a> Pass<'a> {
 
     /// Whether every write to the object since this process added the finalizer was its own: only then does an absent attempt prove
     /// that none was made.
-    fn chain_unbroken(&self) -> bool {
+    pub(super) fn chain_unbroken(&self) -> bool {
         self.memory.chain.is_some() && self.memory.chain == self.object().metadata.resource_version
     }
 
@@ -242,7 +242,11 @@ impl<'a> Pass<'a> {
             let worth = because.progress == Progress::Stuck
                 || matches!(
                     because.reason,
-                    Reason::OutOfCapacity | Reason::ApiUnavailable | Reason::CredentialsMissing | Reason::RateLimited
+                    Reason::OutOfCapacity
+                        | Reason::ApiUnavailable
+                        | Reason::CredentialsMissing
+                        | Reason::RateLimited
+                        | Reason::ScriptSourceMissing
                 );
             if worth && !known(because.reason) && !told.iter().any(|e| e.reason == because.reason.as_str()) {
                 told.push(Event { warning: true, reason: because.reason.as_str(), note: because.message.clone() });

@@ -26,8 +26,9 @@ impl ScriptText {
         let mut context = Context::new(&SHA256);
         context.update(if run_once { b"once\n" } else { b"always\n" });
         context.update(self.0.expose_secret().as_bytes());
-        let hex: String = context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        hex[..DIGITS].to_owned()
+        let digest = context.finish();
+        let digits = digest.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]).take(DIGITS);
+        digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
     }
 }
 

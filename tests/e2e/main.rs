@@ -16,6 +16,7 @@ mod cases_orphans;
 mod cases_power;
 mod cases_restraint;
 mod cases_scale;
+mod cases_scripts;
 mod cases_server;
 mod cases_storm;
 mod cases_storm_frozen;

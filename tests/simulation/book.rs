@@ -27,6 +27,10 @@ pub(crate) struct Book {
     pub(crate) restarts: BTreeMap<String, u64>,
     /// Addresses that are to stay when their machine goes.
     pub(crate) kept_addresses: BTreeSet<String>,
+    /// Texts of startup scripts that were made by hand, by id.
+    pub(crate) scripts_by_hand: BTreeMap<String, String>,
+    /// Texts of startup scripts in ConfigMaps, by the name of the map.
+    pub(crate) config_maps: BTreeMap<String, String>,
     /// Addresses may stay that nobody can know of: one that a change allocated just before the machine was destroyed at the console.
     pub(crate) addresses_may_stay: bool,
 }
@@ -67,6 +71,7 @@ impl Book {
         }
         wrong.extend(living.iter().filter(|r| is_settled(r)).filter_map(|r| untrue(r, &machines)));
         wrong.extend(self.addresses(&truth));
+        wrong.extend(self.scripts(&truth, &living, &machines));
         wrong.extend(self.restarted_too_often(&truth, &machines));
         wrong
     }
@@ -117,6 +122,57 @@ impl Book {
         });
         (!asked && !self.destroyed.contains(id))
             .then(|| format!("machine {id} ({}) was destroyed and nobody asked for it", text(machine, "name")))
+    }
+
+    /// No owned startup script is left over or doubled, none of somebody else's is changed, and a settled resource's machine runs what the
+    /// resource says.
+    fn scripts(&self, truth: &Value, living: &[Value], machines: &[&Value]) -> Vec<String> {
+        let all: Vec<&Value> = truth["startupScripts"].as_array().expect("scripts").iter().collect();
+        let there = |s: &&&Value| s["exists"] == true && s["dtDeleted"].is_null();
+        let mut wrong = Vec::new();
+        for uid in self.born.keys() {
+            let mut own: Vec<&&Value> = all.iter().filter(|s| self.by_name(s) == Some(uid)).collect();
+            own.sort_by_key(|s| moment(s, "dtCreated"));
+            for pair in own.windows(2) {
+                let ended = moment(pair[0], "dtDeleted");
+                if ended.is_none_or(|ended| Some(ended) > moment(pair[1], "dtCreated")) {
+                    wrong.push(format!("{} had two startup scripts at once", self.born[uid]));
+                }
+            }
+            let lives = living.iter().any(|r| text(&r["metadata"], "uid") == uid);
+            let assigned = |s: &&&Value| {
+                let runs = |m: &&&Value| m["startupScriptId"] == s["id"] && m["exists"] == true;
+                machines.iter().any(|m| runs(&m))
+            };
+            let stays = |s: &&&Value| lives || self.retained.contains(uid) && assigned(s);
+            wrong.extend(
+                own.iter().copied().filter(there).filter(|s| !stays(s)).map(|s| format!("startup script {} is left over", text(s, "name"))),
+            );
+        }
+        for (id, held) in &self.scripts_by_hand {
+            if !all.iter().filter(there).any(|s| s["id"] == id.as_str() && s["script"] == held.as_str()) {
+                wrong.push(format!("startup script {id} is somebody's own, and was changed or removed"));
+            }
+        }
+        wrong.extend(living.iter().filter(|r| is_settled(r)).filter_map(|r| self.runs_another(r, &all, machines)));
+        wrong
+    }
+
+    /// What a settled resource's machine runs at its start that it should not.
+    fn runs_another(&self, resource: &Value, scripts: &[&Value], machines: &[&Value]) -> Option<String> {
+        let (name, wish) = (text(&resource["metadata"], "name"), &resource["spec"]["startupScript"]);
+        if !resource["spec"]["adopt"].is_null() && wish.is_null() || resource["spec"]["suspend"] == true {
+            return None;
+        }
+        let machine = machines.iter().find(|m| m["id"] == resource["status"]["machineId"])?;
+        let runs = scripts.iter().find(|s| s["id"] == machine["startupScriptId"] && s["exists"] == true && s["dtDeleted"].is_null());
+        let wanted = wish["inline"].as_str().or_else(|| self.config_maps.get(text(&wish["configMapKeyRef"], "name")).map(String::as_str));
+        let right = match (wanted, wish["scriptId"].as_str()) {
+            (None, None) => machine["startupScriptId"].is_null(),
+            (_, Some(id)) => machine["startupScriptId"] == id,
+            (Some(wanted), _) => runs.is_some_and(|s| s["script"] == wanted && s["isRunOnce"] == (wish["runOnce"] == true)),
+        };
+        (!right).then(|| format!("{name} is settled, and its machine runs {runs:?} instead of {wish}"))
     }
 
     /// No static address is left over, and none is gone that was to stay.

@@ -3,6 +3,7 @@
 //! every pair of such faults.
 //!
 //! A run is decided by the scenario and the faults alone. A failure prints both, with the history. `CRASH=create` runs one scenario,
+//! `CRASH='create pairs'` its pairs,
 //! `CRASH='create 12 CrashAfter 20 LoseReply'` one run, and prints its history.
 
 use std::collections::BTreeMap;
@@ -127,6 +128,9 @@ fn by_hand(words: &[&str]) {
 fn whichever_call_it_dies_at_the_truth_is_what_was_asked_for() {
     let asked = std::env::var("CRASH").unwrap_or_default();
     let words: Vec<&str> = asked.split_whitespace().collect();
+    if let [name, "pairs"] = words[..] {
+        return check_pairs(name, scenario(name));
+    }
     if words.len() > 1 {
         return by_hand(&words);
     }

@@ -126,12 +126,15 @@ fn spec(dice: &mut Dice) -> Value {
     if dice.below(4) == 0 {
         spec["autoSnapshot"] = json!({"frequency": "Daily", "keep": 2});
     }
+    if dice.below(3) == 0 {
+        spec["startupScript"] = json!({"inline": dice.one_of(&["echo one", "echo two"])});
+    }
     spec
 }
 
 fn edit(dice: &mut Dice, disks: &mut std::collections::BTreeMap<String, u64>) -> Action {
     let name = dice.name();
-    let spec = match dice.below(8) {
+    let spec = match dice.below(10) {
         0 => json!({"powerState": "Running"}),
         1 => json!({"powerState": "Stopped"}),
         2 => json!({"powerState": "Manual"}),
@@ -143,7 +146,9 @@ fn edit(dice: &mut Dice, disks: &mut std::collections::BTreeMap<String, u64>) ->
         }
         4 => json!({"publicIp": {"type": dice.one_of(&["None", "Static", "Dynamic"])}}),
         5 => json!({"machineName": dice.one_of(&["first", "second"])}),
-        6 => json!({"suspend": dice.below(2) == 0}),
+        6 => json!({"startupScript": {"inline": dice.one_of(&["echo one", "echo two", "echo three"]), "runOnce": dice.below(2) == 0}}),
+        7 => json!({"startupScript": null}),
+        8 => json!({"suspend": dice.below(2) == 0}),
         _ => json!({"autoSnapshot": dice.one_of(&[json!(null), json!({"frequency": "Weekly", "keep": 4})])}),
     };
     Action::Edit { name, spec }

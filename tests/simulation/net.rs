@@ -107,6 +107,16 @@ fn a_time_out_of_the_api_that_is_taken_for_a_refusal() {
 }
 
 #[test]
+fn a_stale_list_that_is_trusted_for_a_startup_script() {
+    is_caught(scenario("create_with_script"), Mistake::StaleScriptsTrusted, "two startup scripts at once");
+}
+
+#[test]
+fn a_text_that_is_believed_while_it_is_changed() {
+    is_caught(scenario("change_of_a_script"), Mistake::ChangedTextBelieved, "have passed without");
+}
+
+#[test]
 fn one_seed_is_one_run() {
     let faults = [(9, Fate::LoseReply), (20, Fate::CrashAfter)];
     let (one, other) = (run(scenario("create"), &faults, None), run(scenario("create"), &faults, None));

@@ -31,6 +31,10 @@ pub(crate) enum Mistake {
     AnotherTeamsEyes,
     /// A create that times out at the API (408) is taken for refused.
     AmbiguityIsRefusal,
+    /// A startup script is made on a list from before the last attempt.
+    StaleScriptsTrusted,
+    /// After a crash a startup script is believed to hold what it held before a change that was under way.
+    ChangedTextBelieved,
 }
 
 /// A mistake, and what has come of it so far.
@@ -38,6 +42,7 @@ pub(crate) enum Mistake {
 pub(crate) struct Planted {
     mistake: Mistake,
     list: Mutex<Option<Value>>,
+    hash: Mutex<Option<Value>>,
     believed_gone: Mutex<BTreeSet<String>>,
     /// Lives that have forgotten what they were to forget.
     forgotten: Mutex<BTreeSet<u64>>,
@@ -45,7 +50,7 @@ pub(crate) struct Planted {
 
 impl Planted {
     pub(crate) fn new(mistake: Mistake) -> Self {
-        Self { mistake, list: Mutex::default(), believed_gone: Mutex::default(), forgotten: Mutex::default() }
+        Self { mistake, list: Mutex::default(), hash: Mutex::default(), believed_gone: Mutex::default(), forgotten: Mutex::default() }
     }
 
     /// What the operator makes of Paperspace's answer.
@@ -58,6 +63,9 @@ impl Planted {
                 body["nextPage"] = Value::Null;
             }
             Mistake::StaleSnapshotTrusted if is_list => {
+                body = self.list.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(body).clone();
+            }
+            Mistake::StaleScriptsTrusted if request.method == "GET" && request.path == "/v1/startup-scripts" && status == 200 => {
                 body = self.list.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(body).clone();
             }
             Mistake::AbsenceFromAListIsDeletion => return self.without_the_absent(request, Reply::Json { status, retry_after, body }),
@@ -100,6 +108,15 @@ impl Planted {
                 operations.retain(|operation| operation["op"] != "test" || operation["path"] != "/metadata/resourceVersion");
             });
         }
+        if self.mistake == Mistake::ChangedTextBelieved && request.method == "PATCH" && request.path.ends_with("/status") {
+            let patch: Value = serde_json::from_slice(&request.body).expect("a JSON patch");
+            for operation in patch.as_array().expect("a JSON patch") {
+                let hash = &operation["value"]["ownedScript"]["hash"];
+                if hash.is_string() {
+                    *self.hash.lock().unwrap_or_else(PoisonError::into_inner) = Some(hash.clone());
+                }
+            }
+        }
         request
     }
 
@@ -113,6 +130,13 @@ impl Planted {
                     let status = object["status"].as_object_mut().expect("a status");
                     status.remove("operation");
                     status.remove("handledRestartAt");
+                }
+            }),
+            Mistake::ChangedTextBelieved if life > 0 => changed(&body, |object| {
+                let last = self.hash.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let owned = &mut object["status"]["ownedScript"];
+                if let (true, true, Some(hash)) = (owned["scriptId"].is_string(), owned["hash"].is_null(), last) {
+                    owned["hash"] = hash;
                 }
             }),
             Mistake::RetainReadTooLate => changed(&body, |object| {

@@ -43,6 +43,13 @@ scenarios! {
     keep_static_address: with_static_address, keep_static_address;
     key_of_another_team: with_own_key, key_of_another_team;
     restore_with_a_new_uid: restored, restore_with_a_new_uid;
+    create_with_script: nothing, create_with_script;
+    delete_with_script: with_script, delete;
+    delete_while_making_a_script: nothing, delete_while_making_a_script;
+    give_and_take_a_script: running, give_and_take_a_script;
+    change_of_a_script: with_script_of_a_map, change_of_a_script;
+    another_script_by_id: with_script, another_script_by_id;
+    keep_machine_with_script: with_script, keep_machine_with_script;
 }
 
 fn nothing(_: User) -> impl Future<Output = Done> {
@@ -176,6 +183,69 @@ async fn keep_static_address(user: User) -> Done {
     user.edit("a", json!({"publicIp": {"reclaimPolicy": "Retain"}})).await;
     let address = user.world.machines()[0]["publicIp"].as_str().unwrap_or_default().to_owned();
     user.world.book().kept_addresses.insert(address);
+    user.delete("a").await;
+    user.until_gone("a").await
+}
+
+async fn create_with_script(user: User) -> Done {
+    user.create("a", &json!({"startupScript": {"inline": "echo one"}})).await;
+    user.until_settled("a").await
+}
+
+async fn with_script(user: User) -> Done {
+    create_with_script(user).await
+}
+
+async fn delete_while_making_a_script(user: User) -> Done {
+    user.create("a", &json!({"startupScript": {"inline": "echo one"}})).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    user.delete("a").await;
+    user.until_gone("a").await
+}
+
+async fn give_and_take_a_script(user: User) -> Done {
+    user.edit("a", json!({"startupScript": {"inline": "echo one", "runOnce": true}})).await;
+    user.until_settled("a").await?;
+    user.edit("a", json!({"startupScript": null})).await;
+    user.until_settled("a").await?;
+    // That it is gone from Paperspace is nothing that the conditions tell.
+    let gone = |object: &Value| object["status"]["ownedScript"].is_null();
+    user.until("a", "the end of the script", |object| object.is_some_and(gone)).await
+}
+
+async fn with_script_of_a_map(user: User) -> Done {
+    user.script_in_map("scripts", "echo one").await;
+    let reference = json!({"name": "scripts", "key": "script"});
+    user.create("a", &json!({"startupScript": {"configMapKeyRef": reference}})).await;
+    user.until_settled("a").await
+}
+
+/// There and back again, as soon as the script has the text: what came of a change whose reply was lost must not be believed.
+async fn change_of_a_script(user: User) -> Done {
+    let holds = |text: &'static str| {
+        let user = user.clone();
+        async move {
+            user.script_in_map("scripts", text).await;
+            let held = || user.world.truth()["startupScripts"][0]["script"] == text;
+            user.until("a", text, |_| held()).await
+        }
+    };
+    holds("echo two").await?;
+    holds("echo one").await?;
+    holds("echo three").await?;
+    user.until_settled("a").await
+}
+
+async fn another_script_by_id(user: User) -> Done {
+    let id = user.script_at_console("echo mine").await;
+    user.edit("a", json!({"startupScript": {"inline": null, "scriptId": id}})).await;
+    user.until_settled("a").await?;
+    let gone = |object: &Value| object["status"]["ownedScript"].is_null();
+    user.until("a", "the end of the script", |object| object.is_some_and(gone)).await
+}
+
+async fn keep_machine_with_script(user: User) -> Done {
+    user.edit("a", json!({"deletionPolicy": "Retain"})).await;
     user.delete("a").await;
     user.until_gone("a").await
 }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ObjectMeta;
 use kube::{CustomResourceExt as _, ResourceExt as _};
 use paperspace_operator::crd::PaperspaceMachine;
+use paperspace_operator::simulator;
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::world::{KEY, World};
 
 /// The namespace of everything.
 pub(crate) const NAMESPACE: &str = "default";
@@ -28,6 +29,7 @@ pub(crate) struct User {
     pub(crate) world: Arc<World>,
     machines: Api<DynamicObject>,
     secrets: Api<Secret>,
+    config_maps: Api<ConfigMap>,
 }
 
 impl User {
@@ -37,7 +39,8 @@ impl User {
         Self {
             world: world.clone(),
             machines: Api::namespaced_with(client.clone(), NAMESPACE, &resource),
-            secrets: Api::namespaced(client, NAMESPACE),
+            secrets: Api::namespaced(client.clone(), NAMESPACE),
+            config_maps: Api::namespaced(client, NAMESPACE),
         }
     }
 
@@ -182,6 +185,42 @@ impl User {
         } else {
             self.secrets.create(&PostParams::default(), &secret).await.expect("create the Secret");
         }
+    }
+
+    /// A ConfigMap with this startup script under the key `script`, as it is from now on.
+    pub(crate) async fn script_in_map(&self, name: &str, text: &str) {
+        self.does(&format!("config map {name} {text}")).await;
+        self.world.book().config_maps.insert(name.to_owned(), text.to_owned());
+        let mut map = ConfigMap {
+            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+            data: Some([("script".to_owned(), text.to_owned())].into()),
+            ..ConfigMap::default()
+        };
+        if let Some(old) = self.config_maps.get_opt(name).await.expect("a look at the ConfigMap") {
+            map.metadata.resource_version = old.resource_version();
+            self.config_maps.replace(name, &PostParams::default(), &map).await.expect("replace the ConfigMap");
+        } else {
+            self.config_maps.create(&PostParams::default(), &map).await.expect("create the ConfigMap");
+        }
+    }
+
+    /// Somebody makes a startup script at the console; its id.
+    pub(crate) async fn script_at_console(&self, text: &str) -> String {
+        self.does(&format!("console: startup script {text}")).await;
+        let request = simulator::Request {
+            method: "POST".to_owned(),
+            path: "/v1/startup-scripts".to_owned(),
+            key: Some(KEY.to_owned()),
+            content_type: Some("application/json".to_owned()),
+            body: json!({"name": "by hand", "script": text}).to_string().into_bytes(),
+            ..simulator::Request::default()
+        };
+        let simulator::Reply::Json { status: 200, body, .. } = self.world.paperspace().handle(self.world.now(), &request) else {
+            panic!("no startup script")
+        };
+        let id = body["id"].as_str().expect("an id").to_owned();
+        self.world.book().scripts_by_hand.insert(id.clone(), text.to_owned());
+        id
     }
 
     /// The names of all resources.

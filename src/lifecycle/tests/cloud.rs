@@ -98,8 +98,8 @@ pub(super) struct Cloud {
     pub(super) events: BTreeMap<String, Vec<MachineEvent>>,
     pub(super) addresses: BTreeSet<String>,
     /// What becomes of a machine, and when: `None` is its end.
-    becoming: BTreeMap<String, Vec<(Duration, Option<MachineState>)>>,
-    late: Vec<(Duration, CreateMachine)>,
+    pub(super) becoming: BTreeMap<String, Vec<(Duration, Option<MachineState>)>>,
+    pub(super) late: Vec<(Duration, Step)>,
     pub(super) faults: BTreeMap<StepKind, Vec<Fault>>,
     /// A machine that is being destroyed has a deletion time while it is still shown.
     pub(super) shows_deleted: bool,
@@ -123,8 +123,8 @@ impl Cloud {
     pub(super) fn tick(&mut self, now: Duration) {
         self.now = now;
         let late: Vec<_> = self.late.extract_if(.., |(at, _)| *at <= now).collect();
-        for (_, body) in late {
-            self.create(&body);
+        for (_, step) in late {
+            let _ = self.act(&step);
         }
         let ids: Vec<String> = self.becoming.keys().cloned().collect();
         for id in ids {
@@ -134,9 +134,11 @@ impl Cloud {
                     event.dt_finished = Some(wall(at));
                     event.state = EventState::Done;
                 }
-                match state {
-                    Some(state) => self.get_mut(&id).into_iter().for_each(|m| m.state = state.clone()),
-                    None => self.machines.retain(|m| m.id != id),
+                if let Some(state) = state {
+                    self.get_mut(&id).into_iter().for_each(|m| m.state = state.clone());
+                } else {
+                    self.machines.retain(|m| m.id != id);
+                    self.estate.unassign(&id);
                 }
             }
         }
@@ -191,6 +193,9 @@ impl Cloud {
         if static_ip {
             self.addresses.insert(ip);
         }
+        if let Some(script) = &body.startup_script_id {
+            self.estate.assign(script, &id);
+        }
         self.machines.push(new.clone());
         self.born.insert(id.clone());
         self.note(&id, "create", None);
@@ -207,8 +212,8 @@ impl Cloud {
             Some(Fault::LoseReply) => self.act(step).and(Err(transport(true))),
             Some(Fault::Drop) => Err(transport(true)),
             Some(Fault::Late(after)) => {
-                if let Step::Create { body, .. } = step {
-                    self.late.push((self.now + after, (**body).clone()));
+                if matches!(step, Step::Create { .. } | Step::CreateScript { .. }) {
+                    self.late.push((self.now + after, step.clone()));
                 }
                 Err(transport(true))
             }

@@ -34,6 +34,12 @@ pub(super) struct Estate {
     /// Texts of the scripts, by id.
     pub(super) texts: BTreeMap<String, ScriptText>,
     pub(super) next_script: u32,
+    /// So many next lists of scripts are empty.
+    pub(super) hidden_script_lists: u32,
+    /// Lists still show these.
+    pub(super) ghost_scripts: Vec<StartupScript>,
+    /// How often scripts were asked about.
+    pub(super) script_looks: u32,
 }
 
 /// A script's text from a ConfigMap of this version.
@@ -83,12 +89,13 @@ impl Estate {
             os_templates: vec![os_template("tmpl", "Server", "Ubuntu 22.04", &[])],
             custom_templates: vec![custom_template("tny", "mine", "ny2"), custom_template("tca", "mine", "ca1")],
             networks: ["ny2", "ca1"].iter().flat_map(|r| [network("n1", "lab", r), network("n2", "office", r)]).collect(),
+            text: Some(text("1", "echo one")),
             ..Self::default()
         }
     }
 
     /// Answers what is not about machines. `None`: it is.
-    pub(super) fn answer(&self, question: &Question, began: Duration, down: Option<Error>, facts: &mut Facts) -> Option<()> {
+    pub(super) fn answer(&mut self, question: &Question, began: Duration, down: Option<Error>, facts: &mut Facts) -> Option<()> {
         fn listed<T: Clone>(rows: &[T], began: Duration, down: Option<Error>) -> Option<Answer<Listed<T>>> {
             Some(down.map_or_else(|| Ok(Listed { began, items: Arc::new(rows.to_vec()) }), Err))
         }
@@ -98,7 +105,13 @@ impl Estate {
             Question::Listing { of: Listing::Networks, .. } => facts.networks = listed(&self.networks, began, down),
             Question::Listing { of: Listing::Users, .. } => facts.users = listed(&self.users, began, down),
             Question::Listing { of: Listing::PublicIps, .. } => facts.public_ips = listed(&self.public_ips, began, down),
-            Question::Listing { of: Listing::Scripts, .. } => facts.scripts = listed(&self.scripts, began, down),
+            Question::Listing { of: Listing::Scripts, .. } => {
+                self.script_looks += 1;
+                let hidden = self.hidden_script_lists > 0;
+                self.hidden_script_lists = self.hidden_script_lists.saturating_sub(1);
+                let rows: Vec<_> = self.scripts.iter().filter(|_| !hidden).chain(&self.ghost_scripts).cloned().collect();
+                facts.scripts = listed(&rows, began, down);
+            }
             Question::Listing { of: Listing::Snapshots, .. } => facts.snapshots = listed(&self.snapshots, began, down),
             Question::Accessors { id, .. } => {
                 let ids = self.accessors.get(id).cloned().unwrap_or_default();
@@ -121,6 +134,18 @@ impl Estate {
     fn user(&self, id: &str) -> User {
         let known = self.users.iter().map(|u| &u.user).find(|u| u.id == id).cloned();
         known.unwrap_or_else(|| User { id: id.to_owned(), email: String::new() })
+    }
+
+    /// A machine has one script.
+    pub(super) fn assign(&mut self, script: &str, machine: &str) {
+        self.unassign(machine);
+        if let Some(script) = self.scripts.iter_mut().find(|s| s.id == script) {
+            script.assigned_machine_ids.push(machine.to_owned());
+        }
+    }
+
+    pub(super) fn unassign(&mut self, machine: &str) {
+        self.scripts.iter_mut().for_each(|s| s.assigned_machine_ids.retain(|m| m != machine));
     }
 
     /// Does what a step asks that is not about machines. `None`: it is.
@@ -155,7 +180,18 @@ impl Estate {
                 self.scripts.retain(|s| s.id != *script);
                 if self.scripts.len() < before { Ok(Outcome::Done) } else { missing() }
             }
-            Step::AssignScript { .. } | Step::UnassignScript { .. } => Ok(Outcome::Done),
+            // Others are people's own, and there.
+            Step::AssignScript { script, .. } if self.texts.contains_key(script) && self.scripts.iter().all(|s| s.id != *script) => {
+                missing()
+            }
+            Step::AssignScript { script, machine } => {
+                self.assign(script, machine);
+                Ok(Outcome::Done)
+            }
+            Step::UnassignScript { machine, .. } => {
+                self.unassign(machine);
+                Ok(Outcome::Done)
+            }
             Step::AddAccessor { machine, user } => {
                 self.accessors.entry(machine.clone()).or_default().push(user.clone());
                 Ok(Outcome::Done)

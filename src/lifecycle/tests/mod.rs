@@ -25,6 +25,8 @@ mod passes;
 mod power;
 mod properties;
 mod restart;
+mod scripts;
+mod scripts_lost;
 mod trouble;
 mod vanish;
 mod world;

@@ -8,11 +8,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::cloud::{Cloud, Fault, rejected, transport, wall};
 use super::estate::Estate;
 use crate::crd::status::time;
-use crate::crd::{FINALIZER, PaperspaceMachine, PaperspaceMachineSpec, PaperspaceMachineStatus};
+use crate::crd::{FINALIZER, PaperspaceMachine, PaperspaceMachineSpec, PaperspaceMachineStatus, ScriptSource};
 use crate::lifecycle::decide::decide;
 use crate::lifecycle::memory::{Memory, WriteAhead};
 use crate::lifecycle::names::Mark;
-use crate::lifecycle::observe::{Access, Facts, KeySource, ListView, MachineLook, Moment, Observation, Question, Quota, Settings};
+use crate::lifecycle::observe::{
+    Access, Facts, KeySource, ListView, MachineLook, Moment, Observation, Question, Quota, Settings, SourceLook,
+};
+use crate::lifecycle::script_text::ScriptText;
 use crate::lifecycle::step::{Decision, Event, Next, Outcome, Requeue, Step, StepKind};
 use crate::paperspace::Error;
 use crate::paperspace::types::Machine;
@@ -313,6 +316,12 @@ impl World {
     fn answer(&mut self, question: Question, facts: &mut Facts) {
         let began = self.now;
         let down = self.looks.down.clone();
+        let inline = self.object.spec.startup_script.as_ref().and_then(|s| s.inline.as_deref());
+        if let (Question::ScriptText, Some(inline)) = (&question, inline) {
+            let source = ScriptSource { kind: "PaperspaceMachine".to_owned(), ..ScriptSource::default() };
+            facts.script_text = Some(SourceLook::Text { source, text: ScriptText::new(inline) });
+            return;
+        }
         if self.cloud.estate.answer(&question, began, down.clone(), facts).is_some() {
             return;
         }
@@ -438,6 +447,10 @@ impl World {
             let wanted = self.object.spec.public_ip.as_ref().is_some_and(|p| p.kind == crate::crd::PublicIpKind::Static);
             let used = self.cloud.machines.iter().any(|m| m.public_ip.as_ref() == Some(ip));
             assert!(!(wanted && used), "{ip} is in use and wanted, and is released: {:?}", self.steps);
+        }
+        if let Step::DeleteScript { script } | Step::UpdateScript { script, .. } = &decision.step {
+            let name = self.cloud.estate.scripts.iter().find(|s| s.id == *script).map(|s| s.name.as_str());
+            assert!(name.is_none_or(|name| name.ends_with(MARK) || name == "renamed"), "not ours: {:?}", decision.step);
         }
         let on_paper = |s: &PaperspaceMachineStatus| s.account.is_some() || s.machine_id.is_some() || s.creation.is_some();
         if on_paper(&self.status()) && written {

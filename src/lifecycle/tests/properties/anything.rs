@@ -10,8 +10,9 @@ use super::super::world::{ENDPOINT, MARK, NAME, UID};
 use crate::crd::reason::Reason;
 use crate::crd::*;
 use crate::lifecycle::desired;
-use crate::lifecycle::memory::{Evidence, Memory, Reply, SeenAttempt, Trouble, WriteAhead};
+use crate::lifecycle::memory::{Evidence, Memory, Reply, ScriptMemory, SeenAttempt, Trouble, WriteAhead};
 use crate::lifecycle::observe::{Access, KeySource, Moment, Settings};
+use crate::lifecycle::script_text::ScriptText;
 use crate::lifecycle::step::StepKind;
 use crate::paperspace::Error;
 use crate::paperspace::types::{
@@ -27,7 +28,7 @@ fn team(d: &mut Dice) -> String {
     if d.one_in(24) { d.word(&["te2"]) } else { "te1".to_owned() }
 }
 
-const KINDS: [StepKind; 9] = [
+const KINDS: [StepKind; 12] = [
     StepKind::Create,
     StepKind::Update,
     StepKind::Resize,
@@ -35,6 +36,9 @@ const KINDS: [StepKind; 9] = [
     StepKind::Stop,
     StepKind::Restart,
     StepKind::AssignScript,
+    StepKind::CreateScript,
+    StepKind::UpdateScript,
+    StepKind::DeleteScript,
     StepKind::ReleaseIp,
     StepKind::Delete,
 ];
@@ -99,7 +103,7 @@ pub(super) fn spec(d: &mut Dice) -> PaperspaceMachineSpec {
         take_initial_snapshot: d.one_in(2),
         enable_nvlink: d.one_in(4),
         email_password: d.one_in(2),
-        startup_script: d.maybe(|d| StartupScript { script_id: Some(d.word(&["sc1", "sc2"])), ..Default::default() }),
+        startup_script: d.maybe(startup_script),
         accessors: None,
         write_connection_to: None,
         credentials_ref: d.maybe(|d| CredentialsRef { name: d.word(&["key"]), key: "apiKey".to_owned() }),
@@ -108,6 +112,45 @@ pub(super) fn spec(d: &mut Dice) -> PaperspaceMachineSpec {
         deletion_policy: d.pick(&[None, None, Some(DeletionPolicy::Delete), Some(DeletionPolicy::Retain)]),
         deletion_protection: d.one_in(8),
         suspend: d.one_in(8),
+    }
+}
+
+fn startup_script(d: &mut Dice) -> StartupScript {
+    let key_ref = |d: &mut Dice| Some(KeyRef { name: d.word(&["m"]), key: d.word(&["k"]) });
+    let mut script = StartupScript { run_once: d.one_in(3), ..StartupScript::default() };
+    match d.below(4) {
+        0 => (script.script_id, script.run_once) = (Some(d.word(&["sc1", "sc2"])), false),
+        1 => script.inline = Some(d.word(&["echo one", "echo two"])),
+        2 => script.config_map_key_ref = key_ref(d),
+        _ => script.secret_key_ref = key_ref(d),
+    }
+    script
+}
+
+fn owned_script(d: &mut Dice, now: Timestamp) -> OwnedScript {
+    OwnedScript {
+        script_id: d.maybe(|d| d.word(&["sc1", "sc2"])),
+        creation: if d.one_in(12) { None } else { Some(creation(d, now)) },
+        source: d.maybe(|d| ScriptSource {
+            kind: d.word(&["ConfigMap", "PaperspaceMachine"]),
+            uid: None,
+            resource_version: d.maybe(Dice::text),
+        }),
+        hash: d.maybe(|d| ScriptText::new(d.word(&["echo one", "echo two"])).hash(d.one_in(2))),
+    }
+}
+
+fn scripts(d: &mut Dice, now: Duration) -> ScriptMemory {
+    let id = |d: &mut Dice| d.word(&["sc1", "sc2"]);
+    ScriptMemory {
+        attempt: d.maybe(|d| SeenAttempt {
+            id: d.word(&NONCES),
+            outcome: d.pick(&[CreationOutcome::Open, CreationOutcome::Bound]),
+            since: before(d, now),
+        }),
+        evidence: d.maybe(|d| evidence(d, now)),
+        deleted: if d.one_in(4) { d.several(2, |d| (id(d), before(d, now))).into_iter().collect() } else { BTreeMap::new() },
+        unwanted: d.maybe(|d| before(d, now)),
     }
 }
 
@@ -263,7 +306,7 @@ fn status(d: &mut Dice, now: Timestamp) -> PaperspaceMachineStatus {
             network_name: d.maybe(|d| d.word(&["lab", "office"])),
             network_id: d.maybe(|d| d.word(&["n1", "n2"])),
         }),
-        owned_script: None,
+        owned_script: if d.one_in(3) { Some(owned_script(d, now)) } else { None },
         os: d.maybe(Dice::text),
         agent_type: None,
         updates_pending: d.one_in(2),
@@ -452,8 +495,8 @@ pub(super) fn memory(d: &mut Dice, now: Moment) -> Memory {
             outcome: d.pick(&[CreationOutcome::Open, CreationOutcome::Bound]),
             since: ago(d),
         }),
-        script_attempt: None,
         machines_at_quota: d.maybe(|d| d.pick(&[0, 1, 5])),
+        scripts: scripts(d, now.mono),
         write_ahead: d.maybe(|d| WriteAhead { id: d.word(&NONCES), sent: Moment { wall: around(d, now.wall), mono: ago(d) } }),
         reply: d.maybe(|d| (d.word(&NONCES), reply(d, now.wall))),
         operation: d.maybe(|d| (d.word(&NONCES), ago(d))),
@@ -493,21 +536,35 @@ pub(super) fn written_ahead(d: &mut Dice, object: &mut PaperspaceMachine, memory
 }
 
 fn reply(d: &mut Dice, now: Timestamp) -> Reply {
-    match d.below(3) {
+    match d.below(4) {
         0 => {
             let id = id(d);
             Reply::Done(Box::new(machine(d, id, now)))
         }
         1 => Reply::Nothing(error(d)),
+        2 => Reply::Script(d.word(&["sc1", "sc2"])),
         _ => Reply::Unclear(error(d)),
     }
+}
+
+/// A script's attempt that this process has just written down.
+pub(super) fn script_written_ahead(d: &mut Dice, object: &mut PaperspaceMachine, memory: &mut Memory, now: Moment) {
+    written_ahead(d, object, memory, now);
+    let status = object.status.get_or_insert_default();
+    (status.creation, status.operation) = (d.maybe(|d| creation(d, now.wall)), None);
+    let creation = Creation { id: "n1".to_owned(), outcome: CreationOutcome::Open, ..creation(d, now.wall) };
+    let text = d.word(&["echo one", "echo one", "echo two"]);
+    let hash = Some(ScriptText::new(text).hash(false));
+    status.owned_script = Some(OwnedScript { creation: Some(creation), hash, ..OwnedScript::default() });
+    object.spec.startup_script = Some(StartupScript { inline: Some("echo one".to_owned()), ..StartupScript::default() });
+    (object.spec.adopt, object.metadata.deletion_timestamp) = (None, None);
 }
 
 fn evidence(d: &mut Dice, now: Duration) -> Evidence {
     let since = before(d, now);
     let lists = d.several(2, |d| since + d.pick(&[Duration::from_nanos(1), Duration::from_secs(1)]));
     Evidence {
-        key: d.word(&["attempt n1", "machine ps1", "deletion, attempt n1"]),
+        key: d.word(&["attempt n1", "machine ps1", "deletion, attempt n1", "script attempt n1", "script removal n1"]),
         since,
         lists: lists.into_iter().filter(|l| *l <= now).collect(),
     }

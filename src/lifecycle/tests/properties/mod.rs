@@ -7,3 +7,4 @@ mod lives;
 mod manifest;
 mod parts;
 mod promises;
+mod scripts;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::cloud::wall;
 use super::super::world::{ENDPOINT, MARK};
-use super::{anything, estate};
+use super::{anything, estate, scripts};
 use crate::crd::*;
 use crate::lifecycle::decide::{decide, deletion_policy};
 use crate::lifecycle::memory::Memory;
@@ -22,15 +22,15 @@ use crate::properties::{Dice, check};
 const MOST_QUESTIONS: usize = 24;
 
 #[derive(Clone, Debug)]
-struct Case {
-    object: PaperspaceMachine,
-    began: Moment,
-    settings: Settings,
-    memory: Memory,
-    unobserved_for: Duration,
-    marked: Vec<Machine>,
-    facts: Facts,
-    answers: Dice,
+pub(super) struct Case {
+    pub(super) object: PaperspaceMachine,
+    pub(super) began: Moment,
+    pub(super) settings: Settings,
+    pub(super) memory: Memory,
+    pub(super) unobserved_for: Duration,
+    pub(super) marked: Vec<Machine>,
+    pub(super) facts: Facts,
+    pub(super) answers: Dice,
 }
 
 fn case(d: &mut Dice) -> Case {
@@ -51,8 +51,10 @@ fn case(d: &mut Dice) -> Case {
     if !d.one_in(4) {
         case.memory = anything::memory(d, now);
     }
-    if d.one_in(6) {
-        anything::written_ahead(d, &mut case.object, &mut case.memory, now);
+    match d.below(6) {
+        0 => anything::written_ahead(d, &mut case.object, &mut case.memory, now),
+        1 => anything::script_written_ahead(d, &mut case.object, &mut case.memory, now),
+        _ => {}
     }
     // Answers that are there already may be older than what is needed.
     if d.one_in(3) {
@@ -74,11 +76,11 @@ fn case(d: &mut Dice) -> Case {
 }
 
 /// What came of a case: the decision, with what it was made from.
-struct Decided {
-    decision: Decision,
-    facts: Facts,
-    asked: Vec<Question>,
-    now: Moment,
+pub(super) struct Decided {
+    pub(super) decision: Decision,
+    pub(super) facts: Facts,
+    pub(super) asked: Vec<Question>,
+    pub(super) now: Moment,
 }
 
 /// Asks the core and answers anything, as fresh as it was asked for, while clocks go as they like.
@@ -188,7 +190,7 @@ fn or_error<T>(d: &mut Dice, one: impl FnOnce(&mut Dice) -> T) -> Answer<T> {
     if d.one_in(16) { Err(anything::error(d)) } else { Ok(one(d)) }
 }
 
-fn ensure(holds: bool, why: &str) -> Result<(), String> {
+pub(super) fn ensure(holds: bool, why: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(why.to_owned()) }
 }
 
@@ -216,6 +218,10 @@ const PROMISES: &[(&str, Promise)] = &[
         the_finalizer_goes_only_with_the_resource_or_where_it_is_only_observed,
     ),
     ("without retain the finalizer goes only when nothing is left", without_retain_the_finalizer_goes_only_when_nothing_is_left),
+    ("a script is made only for an attempt that was written down just now", scripts::one_is_made_only_for_an_attempt_written_down_just_now),
+    ("no script is changed or removed that is not ours", scripts::none_is_changed_or_removed_that_is_not_ours),
+    ("a script is removed only when nobody wants it", scripts::one_is_removed_only_when_nobody_wants_it),
+    ("the finalizer does not go while a script may still come", scripts::the_finalizer_does_not_go_while_one_may_still_come),
     ("what must not be forgotten is not", what_must_not_be_forgotten_is_not),
     ("what is being worked on is come back to", what_is_being_worked_on_is_come_back_to),
     ("what others wrote reaches status and events clean", what_others_wrote_reaches_status_and_events_clean),
@@ -241,15 +247,15 @@ fn every_decision_keeps_every_promise() {
     assert!(steps.len() >= 12 || steps.values().sum::<u32>() < 8000, "{steps:?}");
 }
 
-fn read_only(case: &Case) -> bool {
+pub(super) fn read_only(case: &Case) -> bool {
     case.object.spec.suspend || case.object.spec.management_policy == ManagementPolicy::Observe
 }
 
-fn deleting(case: &Case) -> bool {
+pub(super) fn deleting(case: &Case) -> bool {
     case.object.metadata.deletion_timestamp.is_some()
 }
 
-fn before(case: &Case) -> PaperspaceMachineStatus {
+pub(super) fn before(case: &Case) -> PaperspaceMachineStatus {
     case.object.status.clone().unwrap_or_default()
 }
 
@@ -319,7 +325,11 @@ fn what_is_changed_was_looked_at_just_now(case: &Case, decided: &Decided) -> Res
 fn a_resource_that_goes_only_lets_go_or_destroys(case: &Case, decided: &Decided) -> Result<(), String> {
     let step = &decided.decision.step;
     ensure(
-        !deleting(case) || matches!(step, Step::Nothing | Step::RemoveFinalizer | Step::ReleaseIp { .. } | Step::Delete { .. }),
+        !deleting(case)
+            || matches!(
+                step,
+                Step::Nothing | Step::RemoveFinalizer | Step::ReleaseIp { .. } | Step::Delete { .. } | Step::DeleteScript { .. }
+            ),
         "does something else",
     )
 }
@@ -391,6 +401,9 @@ fn a_machine_is_created_only_for_an_attempt_that_was_written_down_just_now(case:
 
 fn an_attempt_is_begun_only_after_a_list_that_lacked_the_mark(case: &Case, decided: &Decided) -> Result<(), String> {
     let Step::WriteAhead { id, create: true } = &decided.decision.step else { return Ok(()) };
+    if decided.decision.status.creation == before(case).creation {
+        return scripts::an_attempt_is_begun_only_after_a_list_that_lacked_the_mark(case, decided);
+    }
     let list = decided.facts.list.as_ref().and_then(|l| l.as_ref().ok()).ok_or("no list")?;
     ensure(list.began + Duration::from_secs(5) >= case.began.mono, "an old list")?;
     ensure(!list.machines.iter().any(|m| is_ours(m) && m.dt_deleted.is_none()), "there is one")?;
