@@ -133,9 +133,10 @@ impl Planted {
                 }
             }),
             Mistake::ChangedTextBelieved if life > 0 => changed(&body, |object| {
+                let first = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner).insert(life);
                 let last = self.hash.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let owned = &mut object["status"]["ownedScript"];
-                if let (true, true, Some(hash)) = (owned["scriptId"].is_string(), owned["hash"].is_null(), last) {
+                if let (true, true, true, Some(hash)) = (first, owned["scriptId"].is_string(), owned["hash"].is_null(), last) {
                     owned["hash"] = hash;
                 }
             }),
