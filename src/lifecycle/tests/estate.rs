@@ -1,6 +1,6 @@
 //! What the small Paperspace has besides machines, and what the small cluster has besides the resource.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub(super) struct Estate {
     pub(super) snapshots: Vec<Snapshot>,
     /// Users' ids, by machine.
     pub(super) accessors: BTreeMap<String, Vec<String>>,
+    /// Users who may use no machine.
+    pub(super) refuses: BTreeSet<String>,
     pub(super) desktop: Option<Desktop>,
     pub(super) standing: Option<AccountStanding>,
     /// The startup script's text.
@@ -33,6 +35,13 @@ pub(super) struct Estate {
     /// Texts of the scripts, by id.
     pub(super) texts: BTreeMap<String, ScriptText>,
     pub(super) next_script: u32,
+}
+
+/// The team of the tests: two who are asked for often, and one of whom only the id is known.
+pub(super) fn team() -> Vec<TeamUser> {
+    let user =
+        |id: &str, email: &str| TeamUser { user: User { id: id.to_owned(), email: email.to_owned() }, is_owner: false, is_admin: false };
+    vec![user("u1", "ann@example.com"), user("u2", "bob@example.com"), user("u3", "")]
 }
 
 /// A script's text from a ConfigMap of this version.
@@ -111,13 +120,19 @@ impl Estate {
                 if self.scripts.len() < before { Ok(Outcome::Done) } else { missing() }
             }
             Step::AssignScript { .. } | Step::UnassignScript { .. } => Ok(Outcome::Done),
+            Step::AddAccessor { user, .. } if self.refuses.contains(user) => Err(rejected(400, "may use no machine")),
+            Step::AddAccessor { user, .. } if !self.users.iter().any(|u| u.user.id == *user) => missing(),
             Step::AddAccessor { machine, user } => {
-                self.accessors.entry(machine.clone()).or_default().push(user.clone());
+                let there = self.accessors.entry(machine.clone()).or_default();
+                assert!(!there.contains(user), "{user} is there already");
+                there.push(user.clone());
                 Ok(Outcome::Done)
             }
             Step::RemoveAccessor { machine, user } => {
-                self.accessors.entry(machine.clone()).or_default().retain(|u| u != user);
-                Ok(Outcome::Done)
+                let there = self.accessors.entry(machine.clone()).or_default();
+                let before = there.len();
+                there.retain(|u| u != user);
+                if there.len() < before { Ok(Outcome::Done) } else { missing() }
             }
             Step::AssignIp { ip, machine } => match self.public_ips.iter_mut().find(|p| p.ip == *ip) {
                 Some(found) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::cloud::{Cloud, Fault, rejected, transport, wall};
+use super::estate::team;
 use crate::crd::status::time;
 use crate::crd::{FINALIZER, PaperspaceMachine, PaperspaceMachineSpec, PaperspaceMachineStatus};
 use crate::lifecycle::decide::decide;
@@ -95,11 +96,13 @@ impl World {
         object.metadata.resource_version = Some("1".to_owned());
         object.metadata.creation_timestamp = Some(time(wall(Duration::ZERO)));
         object.status = Some(PaperspaceMachineStatus { observed_generation: Some(-1), ..PaperspaceMachineStatus::default() });
+        let mut cloud = Cloud::default();
+        cloud.estate.users = team();
         Self {
             now: secs(100),
             object,
             exists: true,
-            cloud: Cloud::default(),
+            cloud,
             looks: Looks::default(),
             access: [(KeySource::Own, open("te1"))].into(),
             settings: Settings {
