@@ -10,11 +10,12 @@
 //! - An id is written there by a pass of its own, before the request that lets the user in is sent, and only after a look that did not show
 //!   the user. So nobody whom the resource added is ever missing there, whatever becomes of the request, and nobody who was there before is
 //!   in it. (Who is there already is not added, and stays when the spec names them no more.)
-//! - An id is taken out only for somebody who is not wanted and whom looks have lacked for [`Settings::settle`], as this process saw: a
-//!   request whose reply was lost may let the user in late, and is found and taken back.
+//! - An id is taken out only for somebody who is not wanted and whom a look lacks that began when no request could be on its way any more:
+//!   [`Settings::settle`] after this process sent its last one for the user, and after it began to follow the machine. A request whose
+//!   reply was lost may let the user in late, and is found and taken back.
 //! - The request that creates the machine is written down the same way, with the attempt.
 //!
-//! What remains: somebody who adds by hand, between the writing down and the request or within the settling time after it, the very user
+//! What remains: somebody who adds by hand, between the writing down and the request or while a request may be on its way, the very user
 //! whom the resource adds or removes. That user counts as added by the resource.
 //!
 //! # What Paperspace may not do
@@ -30,7 +31,7 @@ use std::time::Duration;
 
 use crate::crd::conditions::Because;
 use crate::crd::reason::Reason;
-use crate::crd::{Accessors, Drift, DriftAction, status::time};
+use crate::crd::{Accessors, Drift, DriftAction, RECONCILE_REQUESTED, status::time};
 use crate::paperspace::types::{Accessor, TeamUser, User};
 use crate::paperspace::{self, clean_text};
 
@@ -84,7 +85,8 @@ fn named(p: &mut Pass) -> Flow<Named> {
     if found.nobody.is_empty() {
         return Ok(found);
     }
-    Ok(look_up(spec, &p.listing(Listing::Users, p.just_now(), |facts| &facts.users)?.items))
+    let fresh = if asked_now(p) { p.o.began.mono } else { p.just_now() };
+    Ok(look_up(spec, &p.listing(Listing::Users, fresh, |facts| &facts.users)?.items))
 }
 
 fn look_up(spec: &Accessors, team: &[TeamUser]) -> Named {
@@ -111,7 +113,8 @@ pub(super) fn follow(p: &mut Pass, id: &str) -> Flow<()> {
     }
     let of = Some((id.to_owned(), p.generation()));
     if p.memory.people.of != of {
-        p.memory.people = People { of, ..People::default() };
+        let People { since, sent, .. } = std::mem::take(&mut p.memory.people);
+        p.memory.people = People { of, since: since.or(Some(p.o.now.mono)), sent, ..People::default() };
     }
     if let Some(error) = failure(p.o.facts) {
         return failed(p, error);
@@ -138,7 +141,8 @@ fn added(p: &Pass) -> Vec<String> {
 
 /// Somebody asked for a look at everything.
 fn asked_now(p: &Pass) -> bool {
-    p.status.handled_reconcile_at != p.old().and_then(|old| old.handled_reconcile_at.clone())
+    let handled = p.old().and_then(|old| old.handled_reconcile_at.as_deref());
+    p.annotation(RECONCILE_REQUESTED).is_some_and(|asked| Some(asked) != handled)
 }
 
 fn failure(facts: &Facts) -> Option<&paperspace::Error> {
@@ -225,20 +229,18 @@ fn compare(p: &mut Pass, id: &str, named: &Named, there: &BTreeMap<String, User>
     send(p, id, change, first, new.collect())
 }
 
-/// Takes those out of `status.applied.accessors` who are neither there nor wanted, once that has been so for long enough; until when not.
+/// Takes those out of `status.applied.accessors` who are neither there nor wanted, once no request for them can be on its way any more;
+/// until when one can.
 fn forget_the_gone(p: &mut Pass, added: &[String], stays: impl Fn(&str) -> bool, began: Duration) -> Option<Duration> {
-    let settle = p.o.settings.settle;
-    let seen = &mut p.memory.people.gone;
-    seen.retain(|user, _| added.contains(user) && !stays(user));
-    for user in added.iter().filter(|user| !stays(user)) {
-        seen.entry(user.clone()).or_insert(began);
+    let People { since, sent, .. } = &p.memory.people;
+    let last = |user: &String| since.unwrap_or(p.o.now.mono).max(sent.get(user).copied().unwrap_or_default());
+    let gone: BTreeMap<&String, Duration> =
+        added.iter().filter(|user| !stays(user)).map(|user| (user, last(user) + p.o.settings.settle)).collect();
+    let forgotten = |user: &String| gone.get(user).is_some_and(|settled| began >= *settled);
+    if added.iter().any(forgotten) {
+        p.applied().accessors.retain(|user| !forgotten(user));
     }
-    let seen = seen.clone();
-    let gone = |user: &String| seen.get(user).is_some_and(|since| began >= *since + settle);
-    if added.iter().any(gone) {
-        p.applied().accessors.retain(|user| !gone(user));
-    }
-    seen.values().map(|since| *since + settle).filter(|settled| *settled > began).min()
+    gone.into_values().filter(|settled| *settled > began).min()
 }
 
 /// Of two reasons the one that weighs more.

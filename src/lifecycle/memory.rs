@@ -64,8 +64,10 @@ pub struct People {
     pub look: Option<PeopleLook>,
     /// By user, until it shows: how many requests to let them in or show them out were accepted, and when the last one was sent.
     pub asked: BTreeMap<String, (u32, Duration)>,
-    /// Since when looks have lacked users who were let in and are not wanted any more.
-    pub gone: BTreeMap<String, Duration>,
+    /// Since when this process has followed who may use the machine, whatever the generation.
+    pub since: Option<Duration>,
+    /// When this process last sent a request to let a user in, whatever came of it.
+    pub sent: BTreeMap<String, Duration>,
 }
 
 /// What a look at who may use the machine came to.
@@ -152,6 +154,9 @@ impl Memory {
             let (accepted, at) = self.people.asked.entry(user.clone()).or_default();
             (*accepted, *at) = (accepted.saturating_add(u32::from(!matches!(outcome, Outcome::Failed(_)))), now.mono);
             self.people.look = None;
+            if kind == StepKind::AddAccessor {
+                self.people.sent.insert(user.clone(), now.mono);
+            }
         }
         match outcome {
             Outcome::Done | Outcome::Machine(_) | Outcome::Script(_) => {

@@ -53,10 +53,11 @@ fn the_machine_is_created_with_them_and_they_come_and_go_with_the_spec() {
     }
 
     // Whom others let in does not go with the field.
-    t.admit(&id, &ann);
+    let carol = t.member("carol@example.com");
+    t.admit(&id, &carol);
     t.patch_spec("a", json!({"accessors": null}));
     t.wait_ready("a");
-    t.wait_used_by(&id, &[&ann]);
+    t.wait_used_by(&id, &[&carol]);
     t.idle(3);
     let looks = t.sim.calls("GET /machines/{id}/accessors");
     assert!(looks < 30, "{looks} looks");

@@ -274,11 +274,26 @@ fn somebody_whom_a_late_request_lets_in_after_all_is_shown_out_again() {
     world.edit(|s| s.accessors = ids(&["u1"]));
     world.run_until(StepKind::AddAccessor);
     world.edit(|s| s.accessors = None);
-    world.live(secs(100));
-    assert_eq!(world.added(), ["u1"], "they are not there, and may still come");
+    for _ in 0..2 {
+        world.live(secs(50));
+        world.crash();
+        assert_eq!(world.added(), ["u1"], "they are not there, and may still come");
+    }
     world.admit("u1");
     world.live(secs(900));
     assert_eq!((world.people(), world.added()), (vec![], vec![]));
+}
+
+#[test]
+fn somebody_who_was_shown_out_and_whom_others_let_in_again_stays() {
+    let mut world = World::running(|s| s.accessors = ids(&["u1"]));
+    world.live(secs(200));
+    world.edit(|s| s.accessors = ids(&[]));
+    world.live(secs(1));
+    assert_eq!((world.people(), world.added()), (vec![], vec![]), "no request can be on its way: forgotten at once");
+    world.admit("u1");
+    world.live(secs(1200));
+    assert_eq!((world.people(), world.drift()), (vec!["u1".to_owned()], foreign("ann@example.com")));
 }
 
 #[test]

@@ -100,7 +100,7 @@ pub(super) fn spec(d: &mut Dice) -> PaperspaceMachineSpec {
         enable_nvlink: d.one_in(4),
         email_password: d.one_in(2),
         startup_script: d.maybe(|d| StartupScript { script_id: Some(d.word(&["sc1", "sc2"])), ..Default::default() }),
-        accessors: d.maybe(accessors),
+        accessors: if d.one_in(3) { Some(accessors(d)) } else { None },
         write_connection_to: None,
         credentials_ref: d.maybe(|d| CredentialsRef { name: d.word(&["key"]), key: "apiKey".to_owned() }),
         adopt: if d.one_in(4) { Some(adopt(d)) } else { None },
@@ -174,6 +174,9 @@ pub(super) fn object(d: &mut Dice, now: Timestamp) -> PaperspaceMachine {
     let script = object.spec.startup_script.as_ref().and_then(|s| s.script_id.clone());
     if let Some(status) = object.status.as_mut().filter(|_| !d.one_in(4)) {
         status.applied.get_or_insert_default().startup_script_id = script;
+    }
+    if let (Some(status), Some(people)) = (object.status.as_mut().filter(|_| !d.one_in(3)), &object.spec.accessors) {
+        status.applied.get_or_insert_default().accessors.clone_from(&people.user_ids);
     }
     if let Some(id) = object.status.as_ref().and_then(|s| s.machine_id.as_ref()).filter(|_| !d.one_in(4)) {
         annotations.insert(ADDRESS_OF_MACHINE.to_owned(), format!("te1/{id}/{MARK}"));
@@ -479,7 +482,8 @@ fn people(d: &mut Dice, now: Duration) -> People {
         of: d.maybe(|d| (id(d), d.pick(&[Some(1), Some(2), None]))),
         look: d.maybe(look),
         asked: d.several(2, |d| (user_id(d), (d.pick(&[1, 4, 0, u32::MAX]), before(d, now)))).into_iter().collect(),
-        gone: d.several(2, |d| (user_id(d), before(d, now))).into_iter().collect(),
+        since: d.maybe(|d| before(d, now)),
+        sent: d.several(2, |d| (user_id(d), before(d, now))).into_iter().collect(),
     }
 }
 
