@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::harness::Test;
+use super::harness::{Setup, Test};
 
 const ADD: &str = "POST /machines/{id}/accessors";
 const REMOVE: &str = "DELETE /machines/{id}/accessors/{userId}";
@@ -93,7 +93,8 @@ fn others_are_reported_and_with_exact_they_are_shown_out() {
 
 #[test]
 fn somebody_who_is_not_in_the_team_is_said_and_no_machine_is_created_before() {
-    let t = Test::new("accessors-unknown");
+    // Whoever touches a resource that waits makes the operator settle first whether it had asked for a machine.
+    let t = Test::with("accessors-unknown", Setup::SETTLING);
     let ann = t.member("ann@example.com");
     t.apply(&t.machine("a", json!({"accessors": {"emails": ["ann@example.com", "bob@example.com"]}})));
     let a = t.wait_reason("a", "Stalled", "UserNotFound");
