@@ -20,7 +20,7 @@ const UNHEARD: u32 = 4;
 const MOST_DRIFT: usize = 32;
 
 /// Whether differences are drift: at this generation the machine was as it should be, or drift was seen already.
-fn is_drift(p: &Pass) -> bool {
+pub(super) fn is_drift(p: &Pass) -> bool {
     p.old().and_then(|s| s.condition(crate::crd::conditions::SYNCED)).is_some_and(|synced| {
         synced.observed_generation == p.generation() && (synced.status == "True" || synced.reason == Reason::Drifted.as_str())
     })

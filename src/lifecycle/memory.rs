@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::crd::CreationOutcome;
+use crate::crd::conditions::Because;
 use crate::paperspace::{self, types::Machine};
 
 use super::observe::{KeySource, Moment};
@@ -52,6 +53,34 @@ pub struct Memory {
     pub gone: Option<(String, Duration)>,
     /// Since when there has been no key.
     pub keyless_since: Option<Duration>,
+    /// Who may use the machine.
+    pub people: People,
+}
+
+/// What is remembered of who may use one machine under one generation of the spec.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct People {
+    /// The machine's id, and the generation.
+    pub of: Option<(String, Option<i64>)>,
+    /// What the last look came to, as long as that holds.
+    pub look: Option<PeopleLook>,
+    /// By user, until it shows: how many requests to let them in or show them out were accepted, and when the last one was sent.
+    pub asked: BTreeMap<String, (u32, Duration)>,
+    /// Since when this process has followed who may use the machine, whatever the generation.
+    pub since: Option<Duration>,
+    /// When this process last sent a request to let a user in, whatever came of it.
+    pub sent: BTreeMap<String, Duration>,
+}
+
+/// What a look at who may use the machine came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeopleLook {
+    /// When to look again (monotonic).
+    pub until: Duration,
+    /// What `Synced` says of it, if anything.
+    pub because: Option<Because>,
+    /// Who is wanted and not there, and who is there and not wanted, where nothing more is done about it.
+    pub drift: Option<(String, String)>,
 }
 
 /// The same of the startup script that the operator makes, in a place of its own: what is known of one attempt is not forgotten over the
@@ -136,6 +165,14 @@ impl Memory {
         if let Some(id) = step.exactly_once() {
             self.write_ahead = None;
             self.reply = Some((id.to_owned(), reply(outcome)));
+        }
+        if let Step::AddAccessor { user, .. } | Step::RemoveAccessor { user, .. } = step {
+            let (accepted, at) = self.people.asked.entry(user.clone()).or_default();
+            (*accepted, *at) = (accepted.saturating_add(u32::from(!matches!(outcome, Outcome::Failed(_)))), now.mono);
+            self.people.look = None;
+            if kind == StepKind::AddAccessor {
+                self.people.sent.insert(user.clone(), now.mono);
+            }
         }
         match outcome {
             Outcome::Done | Outcome::Machine(_) | Outcome::Script(_) => {

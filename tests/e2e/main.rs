@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::needless_pass_by_value, clippy::print_stdout, missing_docs, reason = "tests")]
 
+mod cases_accessors;
 mod cases_adopt;
 mod cases_change;
 mod cases_create;

@@ -50,6 +50,7 @@ scenarios! {
     change_of_a_script: with_script_of_a_map, change_of_a_script;
     another_script_by_id: with_script, another_script_by_id;
     keep_machine_with_script: with_script, keep_machine_with_script;
+    accessors: with_accessors, accessors;
 }
 
 fn nothing(_: User) -> impl Future<Output = Done> {
@@ -277,4 +278,44 @@ async fn restore_with_a_new_uid(user: User) -> Done {
     user.secret("key", "second-key-of-te1").await;
     user.edit("a", json!({"adopt": {"machineId": machine, "replaceMark": mark}, "credentialsRef": {"name": "key"}})).await;
     user.until_settled("a").await
+}
+
+/// A user of the team, who is made on the first call; her id.
+fn member(user: &User, email: &str) -> Value {
+    let Value::Array(all) = user.world.truth()["users"].take() else { return Value::Null };
+    let known = all.into_iter().find(|u| u["email"] == email);
+    let made = || user.world.sim("POST", "users", &json!({"team": super::world::TEAM, "email": email}));
+    known.unwrap_or_else(made)["id"].take()
+}
+
+/// Waits until these may use the machine and nobody else, and the resource is settled.
+async fn until_used_by(user: &User, emails: &[&str]) -> Done {
+    let wanted: std::collections::BTreeSet<String> = emails.iter().map(|email| member(user, email).to_string()).collect();
+    let is = |object: Option<&Value>| {
+        let machine = user.world.machines().pop().unwrap_or_default();
+        let there = machine["accessorIds"].as_array().into_iter().flatten().map(ToString::to_string).collect();
+        object.is_some_and(is_settled) && wanted == there
+    };
+    user.until("a", &format!("{emails:?} may use the machine"), is).await
+}
+
+async fn with_accessors(user: User) -> Done {
+    for email in ["ann@example.com", "bob@example.com", "eve@example.com"] {
+        member(&user, email);
+    }
+    user.create("a", &json!({"accessors": {"emails": ["ann@example.com"]}})).await;
+    until_used_by(&user, &["ann@example.com"]).await?;
+    // Eve is somebody else's doing, and stays until nobody else may be there.
+    let machine = user.machine_id("a").unwrap_or_default();
+    user.world.as_admin("POST", &format!("machines/{machine}/accessors"), &json!({"userId": member(&user, "eve@example.com")}));
+    Ok(())
+}
+
+async fn accessors(user: User) -> Done {
+    user.edit("a", json!({"accessors": {"emails": ["Bob@example.com"]}})).await;
+    until_used_by(&user, &["bob@example.com", "eve@example.com"]).await?;
+    user.edit("a", json!({"accessors": null})).await;
+    until_used_by(&user, &["eve@example.com"]).await?;
+    user.edit("a", json!({"accessors": {"userIds": [member(&user, "ann@example.com")], "exact": true}})).await;
+    until_used_by(&user, &["ann@example.com"]).await
 }

@@ -167,6 +167,22 @@ impl World {
         }
     }
 
+    /// Calls the API as another admin of the team does at the console.
+    pub(crate) fn as_admin(&self, method: &str, path: &str, body: &Value) -> Value {
+        let request = simulator::Request {
+            method: method.to_owned(),
+            path: format!("/v1/{path}"),
+            key: Some("second-key-of-te1".to_owned()),
+            content_type: Some("application/json".to_owned()),
+            body: body.to_string().into_bytes(),
+            ..simulator::Request::default()
+        };
+        match self.paperspace().handle(self.now(), &request) {
+            simulator::Reply::Json { status: 200, body, .. } => body,
+            other => panic!("{method} {path}: {other:?}"),
+        }
+    }
+
     /// What was asked for.
     pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
         lock(&self.book)

@@ -197,6 +197,7 @@ impl Cloud {
             self.estate.assign(script, &id);
         }
         self.machines.push(new.clone());
+        self.estate.accessors.insert(id.clone(), body.accessor_ids.clone());
         self.born.insert(id.clone());
         self.note(&id, "create", None);
         let end = if body.start_on_create == Some(true) && !self.no_capacity { MachineState::Ready } else { MachineState::Off };

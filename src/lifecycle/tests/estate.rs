@@ -1,6 +1,6 @@
 //! What the small Paperspace has besides machines, and what the small cluster has besides the resource.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub(super) struct Estate {
     pub(super) snapshots: Vec<Snapshot>,
     /// Users' ids, by machine.
     pub(super) accessors: BTreeMap<String, Vec<String>>,
+    /// Users who may use no machine.
+    pub(super) refuses: BTreeSet<String>,
     pub(super) desktop: Option<Desktop>,
     pub(super) standing: Option<AccountStanding>,
     /// The startup script's text.
@@ -40,6 +42,13 @@ pub(super) struct Estate {
     pub(super) ghost_scripts: Vec<StartupScript>,
     /// How often scripts were asked about.
     pub(super) script_looks: u32,
+}
+
+/// The team of the tests: two who are asked for often, and one of whom only the id is known.
+pub(super) fn team() -> Vec<TeamUser> {
+    let user =
+        |id: &str, email: &str| TeamUser { user: User { id: id.to_owned(), email: email.to_owned() }, is_owner: false, is_admin: false };
+    vec![user("u1", "ann@example.com"), user("u2", "bob@example.com"), user("u3", "")]
 }
 
 /// A script's text from a ConfigMap of this version.
@@ -90,6 +99,7 @@ impl Estate {
             custom_templates: vec![custom_template("tny", "mine", "ny2"), custom_template("tca", "mine", "ca1")],
             networks: ["ny2", "ca1"].iter().flat_map(|r| [network("n1", "lab", r), network("n2", "office", r)]).collect(),
             text: Some(text("1", "echo one")),
+            users: team(),
             ..Self::default()
         }
     }
@@ -192,13 +202,19 @@ impl Estate {
                 self.unassign(machine);
                 Ok(Outcome::Done)
             }
+            Step::AddAccessor { user, .. } if self.refuses.contains(user) => Err(rejected(400, "may use no machine")),
+            Step::AddAccessor { user, .. } if !self.users.iter().any(|u| u.user.id == *user) => missing(),
             Step::AddAccessor { machine, user } => {
-                self.accessors.entry(machine.clone()).or_default().push(user.clone());
+                let there = self.accessors.entry(machine.clone()).or_default();
+                assert!(!there.contains(user), "{user} is there already");
+                there.push(user.clone());
                 Ok(Outcome::Done)
             }
             Step::RemoveAccessor { machine, user } => {
-                self.accessors.entry(machine.clone()).or_default().retain(|u| u != user);
-                Ok(Outcome::Done)
+                let there = self.accessors.entry(machine.clone()).or_default();
+                let before = there.len();
+                there.retain(|u| u != user);
+                if there.len() < before { Ok(Outcome::Done) } else { missing() }
             }
             Step::AssignIp { ip, machine } => match self.public_ips.iter_mut().find(|p| p.ip == *ip) {
                 Some(found) => {

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod accessors;
 mod adopt;
 mod change;
 mod chaos;

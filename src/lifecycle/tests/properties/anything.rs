@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::super::world::{ENDPOINT, MARK, NAME, UID};
+use crate::crd::conditions::Because;
 use crate::crd::reason::Reason;
 use crate::crd::*;
 use crate::lifecycle::desired;
-use crate::lifecycle::memory::{Evidence, Memory, Reply, ScriptMemory, SeenAttempt, Trouble, WriteAhead};
+use crate::lifecycle::memory::{Evidence, Memory, People, PeopleLook, Reply, ScriptMemory, SeenAttempt, Trouble, WriteAhead};
 use crate::lifecycle::observe::{Access, KeySource, Moment, Settings};
 use crate::lifecycle::script_text::ScriptText;
 use crate::lifecycle::step::StepKind;
@@ -28,7 +29,7 @@ fn team(d: &mut Dice) -> String {
     if d.one_in(24) { d.word(&["te2"]) } else { "te1".to_owned() }
 }
 
-const KINDS: [StepKind; 12] = [
+const KINDS: [StepKind; 14] = [
     StepKind::Create,
     StepKind::Update,
     StepKind::Resize,
@@ -39,6 +40,8 @@ const KINDS: [StepKind; 12] = [
     StepKind::CreateScript,
     StepKind::UpdateScript,
     StepKind::DeleteScript,
+    StepKind::AddAccessor,
+    StepKind::RemoveAccessor,
     StepKind::ReleaseIp,
     StepKind::Delete,
 ];
@@ -104,7 +107,7 @@ pub(super) fn spec(d: &mut Dice) -> PaperspaceMachineSpec {
         enable_nvlink: d.one_in(4),
         email_password: d.one_in(2),
         startup_script: d.maybe(startup_script),
-        accessors: None,
+        accessors: if d.one_in(3) { Some(accessors(d)) } else { None },
         write_connection_to: None,
         credentials_ref: d.maybe(|d| CredentialsRef { name: d.word(&["key"]), key: "apiKey".to_owned() }),
         adopt: if d.one_in(4) { Some(adopt(d)) } else { None },
@@ -174,6 +177,10 @@ pub(super) fn valid_spec(d: &mut Dice) -> PaperspaceMachineSpec {
     if let Some(network) = &mut spec.network_name {
         *network = d.pick(&["lab", "office"]).to_owned();
     }
+    if let Some(people) = &mut spec.accessors {
+        people.user_ids = d.several(2, |d| d.pick(&["u1", "u2", "u3"]).to_owned());
+        people.emails = d.several(1, |d| d.pick(&["ann@example.com", "BOB@example.com"]).to_owned());
+    }
     if let Some(shutdown) = &mut spec.auto_shutdown {
         shutdown.timeout_hours = d.pick(&[8, 1, 168]);
     }
@@ -181,6 +188,15 @@ pub(super) fn valid_spec(d: &mut Dice) -> PaperspaceMachineSpec {
         snapshot.keep = d.pick(&[1, 10]);
     }
     spec
+}
+
+fn user_id(d: &mut Dice) -> String {
+    d.word(&["u1", "u2", "u3"])
+}
+
+fn accessors(d: &mut Dice) -> Accessors {
+    let emails = |d: &mut Dice| d.word(&["ann@example.com", "BOB@example.com", "eve@example.com"]);
+    Accessors { user_ids: d.several(2, user_id), emails: d.several(2, emails), exact: d.one_in(3) }
 }
 
 fn adopt(d: &mut Dice) -> Adopt {
@@ -215,6 +231,9 @@ pub(super) fn object(d: &mut Dice, now: Timestamp) -> PaperspaceMachine {
     let script = object.spec.startup_script.as_ref().and_then(|s| s.script_id.clone());
     if let Some(status) = object.status.as_mut().filter(|_| !d.one_in(4)) {
         status.applied.get_or_insert_default().startup_script_id = script;
+    }
+    if let (Some(status), Some(people)) = (object.status.as_mut().filter(|_| !d.one_in(3)), &object.spec.accessors) {
+        status.applied.get_or_insert_default().accessors.clone_from(&people.user_ids);
     }
     if let Some(id) = object.status.as_ref().and_then(|s| s.machine_id.as_ref()).filter(|_| !d.one_in(4)) {
         annotations.insert(ADDRESS_OF_MACHINE.to_owned(), format!("te1/{id}/{MARK}"));
@@ -276,7 +295,7 @@ pub(super) fn applied(d: &mut Dice) -> Applied {
         static_ip_requested: d.one_in(2),
         allocated_ip: d.maybe(|d| d.word(&["9.9.9.9"])),
         retain_ip: d.one_in(4),
-        accessors: Vec::new(),
+        accessors: d.several(3, user_id),
         connection: None,
     }
 }
@@ -512,6 +531,22 @@ pub(super) fn memory(d: &mut Dice, now: Moment) -> Memory {
         unusable: d.one_in(2),
         gone: d.maybe(|d| (d.word(&["deletion, attempt n1"]), ago(d))),
         keyless_since: d.maybe(ago),
+        people: people(d, now.mono),
+    }
+}
+
+fn people(d: &mut Dice, now: Duration) -> People {
+    let look = |d: &mut Dice| PeopleLook {
+        until: before(d, now) + d.pick(&[Duration::ZERO, Duration::from_mins(10)]),
+        because: d.maybe(|d| Because::new(d.pick(&[Reason::Applying, Reason::UserNotFound, Reason::UpdateRejected]), d.text())),
+        drift: d.maybe(|d| (d.text(), d.text())),
+    };
+    People {
+        of: d.maybe(|d| (id(d), d.pick(&[Some(1), Some(2), None]))),
+        look: d.maybe(look),
+        asked: d.several(2, |d| (user_id(d), (d.pick(&[1, 4, 0, u32::MAX]), before(d, now)))).into_iter().collect(),
+        since: d.maybe(|d| before(d, now)),
+        sent: d.several(2, |d| (user_id(d), before(d, now))).into_iter().collect(),
     }
 }
 

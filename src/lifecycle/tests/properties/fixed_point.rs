@@ -51,7 +51,7 @@ fn somewhere(d: &mut Dice, story: &mut String) -> World {
 
 /// Something happens.
 fn turn(world: &mut World, d: &mut Dice, story: &mut String) {
-    let what = d.below(13);
+    let what = d.below(14);
     let now = Moment { wall: wall(world.now), mono: world.now };
     match what {
         0 => world.crash(),
@@ -75,6 +75,8 @@ fn turn(world: &mut World, d: &mut Dice, story: &mut String) {
                 StepKind::Stop,
                 StepKind::Delete,
                 StepKind::ReleaseIp,
+                StepKind::AddAccessor,
+                StepKind::RemoveAccessor,
             ];
             let kind = d.pick(&kinds);
             let fault = d.pick(&[Fault::LoseReply, Fault::Drop, Fault::Refuse(400, "no"), Fault::Refuse(500, "?"), Fault::Ignore]);
@@ -90,6 +92,16 @@ fn turn(world: &mut World, d: &mut Dice, story: &mut String) {
         11 => {
             let state = d.pick(&[MachineState::Off, MachineState::Ready]);
             world.cloud.machines.iter_mut().for_each(|m| m.state = state.clone());
+        }
+        12 => {
+            // Somebody changes at the console who may use the machine.
+            let (id, user) = (anything::id(d), d.pick(&["u1", "u2", "u3"]).to_owned());
+            let people = world.cloud.estate.accessors.entry(id).or_default();
+            let before = people.len();
+            people.retain(|u| *u != user);
+            if people.len() == before {
+                people.push(user);
+            }
         }
         _ => world.conflicts = 1,
     }
@@ -155,6 +167,7 @@ fn tells_the_truth(world: &World) -> Result<(), String> {
         return Err("at rest, and a restart is still to come".to_owned());
     }
     let machine = status.machine_id.as_ref().and_then(|id| world.cloud.get(id)).ok_or("there is no machine")?;
+    who_may_use_it(world, &status, &machine.id)?;
     let differences = diff(&world.object, &status, None, machine);
     let power = match spec.power_state {
         PowerState::Running => machine.state == MachineState::Ready,
@@ -162,6 +175,23 @@ fn tells_the_truth(world: &World) -> Result<(), String> {
         PowerState::Manual => true,
     };
     if differences.is_empty() && power { Ok(()) } else { Err(format!("not what the spec says: {differences:?} {machine:#?}")) }
+}
+
+/// Those may use the machine whom the spec names; nobody does whom the resource let in and does not want any more; with `exact` nobody else.
+fn who_may_use_it(world: &World, status: &PaperspaceMachineStatus, machine: &str) -> Result<(), String> {
+    let there = world.cloud.estate.accessors.get(machine).cloned().unwrap_or_default();
+    let spec = world.object.spec.accessors.clone();
+    let team = &world.cloud.estate.users;
+    let named = |id: &String| {
+        let email = team.iter().find(|u| u.user.id == *id).map(|u| u.user.email.to_lowercase()).unwrap_or_default();
+        spec.as_ref().is_some_and(|s| s.user_ids.contains(id) || s.emails.iter().any(|e| e.to_lowercase() == email))
+    };
+    let let_in = status.applied.as_ref().map(|a| a.accessors.clone()).unwrap_or_default();
+    let missing = team.iter().map(|u| &u.user.id).find(|id| named(id) && !there.contains(id));
+    let too_many = there.iter().find(|id| !named(id) && (let_in.contains(id) || spec.as_ref().is_some_and(|s| s.exact)));
+    // What was accepted again and again and did not show is told.
+    let told = status.drift.iter().any(|d| d.field == "accessors");
+    if missing.or(too_many).is_some() && !told { Err(format!("{missing:?} {too_many:?} of {there:?}")) } else { Ok(()) }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::world::MARK;
 use super::promises::{Case, Decided, before, deleting, ensure, read_only};
-use crate::crd::{CreationOutcome, DeletionPolicy};
+use crate::crd::{Creation, CreationOutcome, DeletionPolicy};
 use crate::lifecycle::decide::deletion_policy;
 use crate::lifecycle::destroy::made_then;
 use crate::lifecycle::memory::Reply;
@@ -53,8 +53,11 @@ pub(super) fn an_attempt_is_begun_only_after_a_list_that_lacked_the_mark(case: &
     let new = decided.decision.status.owned_script.as_ref().ok_or("not written down")?;
     let creation = new.creation.as_ref().ok_or("no attempt")?;
     ensure(creation.outcome == CreationOutcome::Open && creation.id == "now" && new.hash.is_some(), "not as it is sent")?;
+    // Whatever was made for the resource was made after it.
+    let made = case.object.metadata.creation_timestamp.clone().filter(|_| last.is_none());
+    let ever = Creation { first_started_at: made.unwrap_or_else(|| creation.first_started_at.clone()), ..creation.clone() };
     let lacks =
-        |row: &StartupScript| !(marked(row) && row.dt_deleted.is_none() && made_then(Some(creation), case.settings.settle, row.dt_created));
+        |row: &StartupScript| !(marked(row) && row.dt_deleted.is_none() && made_then(Some(&ever), case.settings.settle, row.dt_created));
     ensure(rows.iter().all(lacks), "there is one")?;
     ensure(!read_only(case) && !deleting(case), "may not")
 }
