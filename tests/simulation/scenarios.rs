@@ -41,6 +41,10 @@ scenarios! {
     static_address: nothing, static_address;
     leave_static_address: with_static_address, leave_static_address;
     keep_static_address: with_static_address, keep_static_address;
+    own_address: with_address_to_give, own_address;
+    changes_of_address: with_address_to_give, changes_of_address;
+    refused_resize: resizable, refused_resize;
+    published_connection: running, published_connection;
     key_of_another_team: with_own_key, key_of_another_team;
     restore_with_a_new_uid: restored, restore_with_a_new_uid;
 }
@@ -178,6 +182,73 @@ async fn keep_static_address(user: User) -> Done {
     user.world.book().kept_addresses.insert(address);
     user.delete("a").await;
     user.until_gone("a").await
+}
+
+/// The team has a static address that nobody uses.
+async fn with_address_to_give(user: User) -> Done {
+    user.claim_address().await;
+    Ok(())
+}
+
+fn given(address: &str) -> Value {
+    json!({"publicIp": {"type": "Static", "address": address}})
+}
+
+/// What the only machine has.
+fn has(user: &User) -> (Value, Value) {
+    let mut machine = user.world.machines().pop().unwrap_or_default();
+    (machine["publicIpType"].take(), machine["publicIp"].take())
+}
+
+async fn own_address(user: User) -> Done {
+    let address = user.kept_address();
+    user.create("a", &given(&address)).await;
+    user.until_settled("a").await?;
+    if has(&user) != (json!("static"), json!(address)) {
+        return Err(format!("the machine has {:?}", has(&user)));
+    }
+    user.delete("a").await;
+    user.until_gone("a").await
+}
+
+async fn changes_of_address(user: User) -> Done {
+    let address = user.kept_address();
+    user.create("a", &json!({"publicIp": {"type": "Static"}})).await;
+    user.until_settled("a").await?;
+    user.edit("a", given(&address)).await;
+    user.until_settled("a").await?;
+    user.edit("a", json!({"publicIp": {"type": "None", "address": null}})).await;
+    user.until_settled("a").await?;
+    user.edit("a", json!({"publicIp": {"type": "Static"}})).await;
+    // Not settled yet, and changed again.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    user.edit("a", given(&address)).await;
+    user.until_settled("a").await?;
+    if has(&user) == (json!("static"), json!(address)) { Ok(()) } else { Err(format!("the machine has {:?}", has(&user))) }
+}
+
+async fn refused_resize(user: User) -> Done {
+    user.edit("a", json!({"machineType": "C99"})).await;
+    let refused =
+        |o: &Value| condition(o, "Synced") == Some(("False", "UpdateRejected")) && condition(o, "Ready") == Some(("True", "Running"));
+    user.until("a", "the refusal, and the machine on again", |object| object.is_some_and(refused)).await?;
+    let machine = user.world.machines().pop().unwrap_or_default();
+    if (&machine["machineType"], &machine["state"]) == (&json!("C5"), &json!("ready")) { Ok(()) } else { Err(format!("{machine}")) }
+}
+
+async fn published_connection(user: User) -> Done {
+    let published = |name: &str| user.config_map(name)["data"].clone();
+    user.edit("a", json!({"writeConnectionTo": {"configMapName": "one"}})).await;
+    user.until("a", "its connection", |object| object.is_some_and(is_settled) && !published("one").is_null()).await?;
+    let expected = user.world.machines()[0]["publicIp"].clone();
+    if published("one")["host"] != expected {
+        return Err(format!("{} is published, not {expected}", published("one")));
+    }
+    user.edit("a", json!({"writeConnectionTo": {"configMapName": "two"}})).await;
+    let moved = |object: &Value| is_settled(object) && published("one").is_null() && !published("two").is_null();
+    user.until("a", "it moved", |object| object.is_some_and(moved)).await?;
+    user.edit("a", json!({"writeConnectionTo": null})).await;
+    user.until("a", "it is gone", |object| object.is_some_and(is_settled) && published("two").is_null()).await
 }
 
 async fn key_of_another_team(user: User) -> Done {

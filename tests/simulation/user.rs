@@ -9,6 +9,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams
 use kube::core::ObjectMeta;
 use kube::{CustomResourceExt as _, ResourceExt as _};
 use paperspace_operator::crd::PaperspaceMachine;
+use paperspace_operator::simulator;
 use serde_json::{Value, json};
 
 use super::world::World;
@@ -131,6 +132,35 @@ impl User {
         let id = self.world.sim("POST", "machines", &body)["id"].as_str().expect("an id").to_owned();
         self.world.book().by_hand.insert(id.clone());
         id
+    }
+
+    /// The team gets a static address, which is never to be released.
+    pub(crate) async fn claim_address(&self) {
+        self.does("claim an address").await;
+        let request = simulator::Request {
+            method: "POST".to_owned(),
+            path: "/v1/public-ips".to_owned(),
+            key: Some(super::world::KEY.to_owned()),
+            content_type: Some("application/json".to_owned()),
+            body: json!({"region": "ny2"}).to_string().into_bytes(),
+            ..simulator::Request::default()
+        };
+        match self.world.paperspace().handle(self.world.now(), &request) {
+            simulator::Reply::Json { status: 200, body, .. } => {
+                self.world.book().kept_addresses.insert(body["ip"].as_str().expect("an address").to_owned());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The address that is to stay.
+    pub(crate) fn kept_address(&self) -> String {
+        self.world.book().kept_addresses.first().cloned().expect("an address")
+    }
+
+    /// The ConfigMap of this name; null if there is none.
+    pub(crate) fn config_map(&self, name: &str) -> Value {
+        self.world.kubernetes().object("configmaps", NAMESPACE, name).unwrap_or_default()
     }
 
     /// Somebody empties the status.

@@ -7,11 +7,14 @@
     reason = "tests: a panic is a failure, and helpers give what the field takes"
 )]
 
+mod about;
 mod access;
+mod addresses;
 mod adopt;
 mod change;
 mod chaos;
 mod cloud;
+mod connection;
 mod create;
 mod delete;
 mod estate;
@@ -21,6 +24,7 @@ mod parts;
 mod passes;
 mod power;
 mod properties;
+mod resize;
 mod restart;
 mod vanish;
 mod world;

@@ -15,9 +15,17 @@ use crate::lifecycle::observe::{Access, KeySource, Moment, Settings};
 use crate::lifecycle::step::StepKind;
 use crate::paperspace::Error;
 use crate::paperspace::types::{
-    EventState, Machine, MachineEvent, MachineState, PublicIpType, RestorePointFrequency, SnapshotFrequency as Wire,
+    EventState, Machine, MachineEvent, MachineState, PublicIp, PublicIpType, RestorePointFrequency, SnapshotFrequency as Wire,
 };
 use crate::properties::Dice;
+
+/// A static address that the team had before.
+pub(super) const OWN: &str = "7.7.7.7";
+
+/// The same on Paperspace, free.
+pub(super) fn own_address() -> PublicIp {
+    PublicIp { ip: OWN.to_owned(), region: "ny2".to_owned(), assigned_machine_id: None }
+}
 
 pub(super) const IDS: [&str; 3] = ["ps1", "ps2", "psx"];
 /// Ids of attempts and operations, the present pass's among them.
@@ -27,7 +35,7 @@ fn team(d: &mut Dice) -> String {
     if d.one_in(24) { d.word(&["te2"]) } else { "te1".to_owned() }
 }
 
-const KINDS: [StepKind; 9] = [
+const KINDS: [StepKind; 13] = [
     StepKind::Create,
     StepKind::Update,
     StepKind::Resize,
@@ -35,6 +43,10 @@ const KINDS: [StepKind; 9] = [
     StepKind::Stop,
     StepKind::Restart,
     StepKind::AssignScript,
+    StepKind::AssignIp,
+    StepKind::UnassignIp,
+    StepKind::WriteConfigMap,
+    StepKind::DeleteConfigMap,
     StepKind::ReleaseIp,
     StepKind::Delete,
 ];
@@ -78,7 +90,7 @@ pub(super) fn spec(d: &mut Dice) -> PaperspaceMachineSpec {
         network_name: None,
         public_ip: d.maybe(|d| PublicIpSpec {
             kind: d.pick(&[PublicIpKind::Static, PublicIpKind::Dynamic, PublicIpKind::None]),
-            address: d.maybe(|d| d.word(&["7.7.7.7"])),
+            address: d.maybe(|d| d.word(&["7.7.7.7", "9.9.9.9"])),
             reclaim_policy: d.maybe(|d| d.pick(&[ReclaimPolicy::Release, ReclaimPolicy::Retain])),
         }),
         auto_shutdown: d.maybe(|d| AutoShutdown { timeout_hours: d.pick(&[8, 1, 168, 0, i32::MIN]), force: d.one_in(2) }),
@@ -98,7 +110,7 @@ pub(super) fn spec(d: &mut Dice) -> PaperspaceMachineSpec {
         email_password: d.one_in(2),
         startup_script: d.maybe(|d| StartupScript { script_id: Some(d.word(&["sc1", "sc2"])), ..Default::default() }),
         accessors: None,
-        write_connection_to: None,
+        write_connection_to: d.maybe(|d| WriteConnectionTo { config_map_name: d.word(&["one", "two"]) }),
         credentials_ref: d.maybe(|d| CredentialsRef { name: d.word(&["key"]), key: "apiKey".to_owned() }),
         adopt: if d.one_in(4) { Some(adopt(d)) } else { None },
         management_policy: if d.one_in(6) { ManagementPolicy::Observe } else { ManagementPolicy::Manage },
@@ -117,6 +129,11 @@ pub(super) fn valid_spec(d: &mut Dice) -> PaperspaceMachineSpec {
     spec.disk_size_gb = d.pick(&[50, 50, 100, 77, 16_000]);
     spec.machine_name = d.maybe(|d| d.pick(&["train", "a b.c_d", "other-aaaaaaaaaaaa"]).to_owned());
     spec.network_id = d.maybe(|d| d.pick(&["n1", "n2"]).to_owned());
+    if let Some(ip) = &mut spec.public_ip {
+        // The one that the worlds' teams own.
+        ip.address = d.maybe(|_| OWN.to_owned()).filter(|_| ip.kind == PublicIpKind::Static);
+        ip.reclaim_policy = ip.reclaim_policy.filter(|_| ip.kind == PublicIpKind::Static);
+    }
     if let Some(shutdown) = &mut spec.auto_shutdown {
         shutdown.timeout_hours = d.pick(&[8, 1, 168]);
     }
@@ -217,9 +234,10 @@ pub(super) fn applied(d: &mut Dice) -> Applied {
         restore_point: d.one_in(2),
         static_ip_requested: d.one_in(2),
         allocated_ip: d.maybe(|d| d.word(&["9.9.9.9"])),
+        named_ip: d.maybe(|d| d.word(&["7.7.7.7", "9.9.9.9"])),
         retain_ip: d.one_in(4),
         accessors: Vec::new(),
-        connection: None,
+        connection: d.maybe(|d| d.word(&["one", "two"])),
     }
 }
 
@@ -246,10 +264,10 @@ fn status(d: &mut Dice, now: Timestamp) -> PaperspaceMachineStatus {
         resolved: None,
         owned_script: None,
         os: d.maybe(Dice::text),
-        agent_type: None,
+        agent_type: d.maybe(Dice::text),
         updates_pending: d.one_in(2),
-        desktop: None,
-        snapshots: None,
+        desktop: d.maybe(|d| Desktop { protocol: "VNC".to_owned(), host: d.text(), port: 5900 }),
+        snapshots: d.maybe(|d| Snapshots { count: 1, newest_id: d.maybe(Dice::text) }),
         public_ip: d.maybe(Dice::text),
         private_ip: None,
         network_id: None,
@@ -281,7 +299,7 @@ pub(super) fn machine(d: &mut Dice, id: String, now: Timestamp) -> Machine {
         state: state(d),
         os: d.text(),
         machine_type: d.word(&["A4000", "C5"]),
-        agent_type: d.text(),
+        agent_type: if d.one_in(2) { d.text() } else { d.word(&["LinuxDesktop", "WindowsDesktop", "LinuxHeadless"]) },
         cpus: d.pick(&numbers),
         ram: d.pick(&[45 << 30, 0, 1, u64::MAX]),
         storage_total: d.pick(&[50 << 30, 50 << 30, 100 << 30, 50_000_000_000, 77 << 30, 0, 1, u64::MAX]),
@@ -289,7 +307,7 @@ pub(super) fn machine(d: &mut Dice, id: String, now: Timestamp) -> Machine {
         region: d.word(&["East Coast (NY2)", "ny2", "West Coast (CA1)", "NY2 ("]),
         private_ip: d.maybe(|d| d.word(&["10.0.0.1"])),
         network_id: d.maybe(|d| d.word(&["n1", "n2"])),
-        public_ip: d.maybe(|d| d.word(&["9.9.9.9", "5.5.5.5"])),
+        public_ip: d.maybe(|d| d.word(&["9.9.9.9", "5.5.5.5", OWN])),
         public_ip_type: match d.below(12) {
             11 => PublicIpType::Unknown(d.text()),
             n => [PublicIpType::Dynamic, PublicIpType::Static, PublicIpType::None][n % 3].clone(),
@@ -326,6 +344,9 @@ pub(super) fn agreeing(d: &mut Dice, object: &PaperspaceMachine, mut machine: Ma
     machine.network_id = spec.network_id.clone().or(machine.network_id);
     if let Some(ip) = &spec.public_ip {
         machine.public_ip_type = desired::public_ip_type(ip.kind);
+    }
+    if let Some(address) = desired::named_address(spec) {
+        machine.public_ip = Some(address.to_owned());
     }
     machine.auto_shutdown_enabled = spec.auto_shutdown.is_some();
     machine.auto_shutdown_timeout = spec.auto_shutdown.as_ref().map(|s| f64::from(s.timeout_hours));
@@ -444,6 +465,8 @@ pub(super) fn memory(d: &mut Dice, now: Moment) -> Memory {
         troubles: d.several(4, |d| (d.pick(&KINDS), trouble(d, now.mono))).into_iter().collect(),
         sent: d.several(4, |d| (d.pick(&KINDS), (d.pick(&[1, 2, 4, 0, u32::MAX]), ago(d)))).into_iter().collect(),
         power_event: d.maybe(|d| (d.word(&["ev1", "ev2"]), ago(d))),
+        desktop_asked: d.maybe(|d| (d.word(&["None None"]), ago(d))),
+        snapshots_failed: d.maybe(ago),
         failed_looks: d.pick(&[0, 1, u32::MAX]),
         key: d.pick(&ALL_KEYS),
         unusable: d.one_in(2),
