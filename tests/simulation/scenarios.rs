@@ -237,18 +237,19 @@ async fn refused_resize(user: User) -> Done {
 }
 
 async fn published_connection(user: User) -> Done {
-    let published = |name: &str| user.config_map(name)["data"].clone();
     user.edit("a", json!({"writeConnectionTo": {"configMapName": "one"}})).await;
-    user.until("a", "its connection", |object| object.is_some_and(is_settled) && !published("one").is_null()).await?;
+    user.until_published("one", true).await?;
+    user.until_settled("a").await?;
     let expected = user.world.machines()[0]["publicIp"].clone();
-    if published("one")["host"] != expected {
-        return Err(format!("{} is published, not {expected}", published("one")));
+    if user.published("one")["host"] != expected {
+        return Err(format!("{} is published, not {expected}", user.published("one")));
     }
     user.edit("a", json!({"writeConnectionTo": {"configMapName": "two"}})).await;
-    let moved = |object: &Value| is_settled(object) && published("one").is_null() && !published("two").is_null();
-    user.until("a", "it moved", |object| object.is_some_and(moved)).await?;
+    user.until_published("two", true).await?;
+    user.until_published("one", false).await?;
     user.edit("a", json!({"writeConnectionTo": null})).await;
-    user.until("a", "it is gone", |object| object.is_some_and(is_settled) && published("two").is_null()).await
+    user.until_published("two", false).await?;
+    user.until_settled("a").await
 }
 
 async fn key_of_another_team(user: User) -> Done {

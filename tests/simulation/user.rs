@@ -158,9 +158,21 @@ impl User {
         self.world.book().kept_addresses.first().cloned().expect("an address")
     }
 
-    /// The ConfigMap of this name; null if there is none.
-    pub(crate) fn config_map(&self, name: &str) -> Value {
-        self.world.kubernetes().object("configmaps", NAMESPACE, name).unwrap_or_default()
+    /// What the ConfigMap of this name says; null if there is none.
+    pub(crate) fn published(&self, name: &str) -> Value {
+        self.world.kubernetes().object("configmaps", NAMESPACE, name).unwrap_or_default()["data"].take()
+    }
+
+    /// Waits until the ConfigMap of this name is there, or is gone.
+    pub(crate) async fn until_published(&self, name: &str, there: bool) -> Done {
+        let begin = tokio::time::Instant::now();
+        while self.published(name).is_null() == there {
+            if begin.elapsed() >= PATIENCE {
+                return Err(format!("ConfigMap {name}: {PATIENCE:?} have passed, and there is {}", self.published(name)));
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        Ok(())
     }
 
     /// Somebody empties the status.
