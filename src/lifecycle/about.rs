@@ -88,10 +88,8 @@ fn snapshots(p: &mut Pass, machine: &Machine) -> Flow<()> {
     let since = if asked_now { p.o.began.mono } else { p.a_while_ago() };
     let list = p.listing(Listing::Snapshots, since, |facts| &facts.snapshots)?;
     p.memory.snapshots_failed = None;
-    let own = list.items.iter().filter(|snapshot| snapshot.machine_id == machine.id);
-    p.status.snapshots = Some(Snapshots {
-        count: i32::try_from(own.clone().count()).unwrap_or(i32::MAX),
-        newest_id: own.last().map(|snapshot| snapshot.id.clone()),
-    });
+    let own: Vec<_> = list.items.iter().filter(|snapshot| snapshot.machine_id == machine.id).collect();
+    p.status.snapshots =
+        Some(Snapshots { count: i32::try_from(own.len()).unwrap_or(i32::MAX), newest_id: own.last().map(|snapshot| snapshot.id.clone()) });
     Ok(())
 }

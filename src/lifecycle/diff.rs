@@ -97,7 +97,7 @@ pub fn update(object: &PaperspaceMachine, machine: &Machine, differences: &[&Dif
             "networkId" => body.network_id = Some(difference.desired.clone()),
             // One of the team's own is not asked for: that would allocate another.
             "publicIp" if desired::named_address(spec).is_none() => {
-                body.public_ip_type = spec.public_ip.as_ref().map(|ip| desired::public_ip_type(ip.kind))
+                body.public_ip_type = spec.public_ip.as_ref().map(|ip| desired::public_ip_type(ip.kind));
             }
             "autoShutdown" => match &spec.auto_shutdown {
                 // Changing it on a machine that has it enabled may not take: disable first (documented by the Terraform provider).

@@ -89,8 +89,8 @@ pub(super) fn spec(d: &mut Dice) -> PaperspaceMachineSpec {
         network_id: d.maybe(|d| d.word(&["n1", "n2"])),
         network_name: None,
         public_ip: d.maybe(|d| PublicIpSpec {
-            kind: d.pick(&[PublicIpKind::Static, PublicIpKind::Dynamic, PublicIpKind::None]),
-            address: d.maybe(|d| d.word(&["7.7.7.7", "9.9.9.9"])),
+            kind: d.pick(&[PublicIpKind::Static, PublicIpKind::Static, PublicIpKind::Dynamic, PublicIpKind::None]),
+            address: d.maybe(|d| d.word(&[OWN, OWN, OWN, "9.9.9.9"])),
             reclaim_policy: d.maybe(|d| d.pick(&[ReclaimPolicy::Release, ReclaimPolicy::Retain])),
         }),
         auto_shutdown: d.maybe(|d| AutoShutdown { timeout_hours: d.pick(&[8, 1, 168, 0, i32::MIN]), force: d.one_in(2) }),
@@ -174,7 +174,12 @@ pub(super) fn object(d: &mut Dice, now: Timestamp) -> PaperspaceMachine {
     object.status = if d.one_in(8) { None } else { Some(self::status(d, now)) };
     let script = object.spec.startup_script.as_ref().and_then(|s| s.script_id.clone());
     if let Some(status) = object.status.as_mut().filter(|_| !d.one_in(4)) {
-        status.applied.get_or_insert_default().startup_script_id = script;
+        let applied = status.applied.get_or_insert_default();
+        applied.startup_script_id = script;
+        applied.connection = object.spec.write_connection_to.as_ref().map(|to| to.config_map_name.clone());
+        if let Some(named) = desired::named_address(&object.spec) {
+            (applied.named_ip, applied.allocated_ip, applied.static_ip_requested) = (Some(named.to_owned()), None, false);
+        }
     }
     if let Some(id) = object.status.as_ref().and_then(|s| s.machine_id.as_ref()).filter(|_| !d.one_in(4)) {
         annotations.insert(ADDRESS_OF_MACHINE.to_owned(), format!("te1/{id}/{MARK}"));
