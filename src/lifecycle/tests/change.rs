@@ -461,7 +461,7 @@ fn a_refused_script_does_not_stand_in_the_way_of_power() {
     world.fault(StepKind::AssignScript, Fault::Refuse(404, "no such script"));
     world.edit(|s| {
         (s.startup_script, s.power_state) =
-            (Some(StartupScript { script_id: Some("x".to_owned()), ..Default::default() }), PowerState::Stopped)
+            (Some(StartupScript { script_id: Some("x".to_owned()), ..Default::default() }), PowerState::Stopped);
     });
     world.run_for(secs(59));
     assert_eq!(world.machine().state, MachineState::Off);

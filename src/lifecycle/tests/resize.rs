@@ -82,7 +82,8 @@ fn what_is_refused_is_refused_wherever_the_operator_dies_and_the_machine_is_not_
 
 #[test]
 fn a_change_that_never_comes_about_is_given_up_and_the_machine_comes_back() {
-    let never: [(&str, fn(&mut World)); 4] = [
+    type Never = (&'static str, fn(&mut World));
+    let never: [Never; 4] = [
         ("accepts this change and does not make it", |w| (0..99).for_each(|_| w.fault(StepKind::Resize, Fault::Ignore))),
         ("fails to make it: no host has room", |w| w.cloud.upgrades_fail = true),
         ("busy", |w| (0..99).for_each(|_| w.fault(StepKind::Resize, Fault::Refuse(409, "busy")))),

@@ -110,7 +110,7 @@ pub(super) fn spec(d: &mut Dice) -> PaperspaceMachineSpec {
         email_password: d.one_in(2),
         startup_script: d.maybe(|d| StartupScript { script_id: Some(d.word(&["sc1", "sc2"])), ..Default::default() }),
         accessors: None,
-        write_connection_to: d.maybe(|d| WriteConnectionTo { config_map_name: d.word(&["one", "two"]) }),
+        write_connection_to: if d.one_in(8) { Some(WriteConnectionTo { config_map_name: d.word(&["one", "two"]) }) } else { None },
         credentials_ref: d.maybe(|d| CredentialsRef { name: d.word(&["key"]), key: "apiKey".to_owned() }),
         adopt: if d.one_in(4) { Some(adopt(d)) } else { None },
         management_policy: if d.one_in(6) { ManagementPolicy::Observe } else { ManagementPolicy::Manage },
