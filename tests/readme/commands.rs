@@ -205,7 +205,7 @@ impl World {
             [true, true, false],
             "kept by Retain, kept, destroyed"
         );
-        assert_eq!((machines.len(), &truth["calls"]["POST /machines"]), (3, &3.into()));
+        assert_eq!((machines.len(), &truth["calls"]["POST /machines"]), (4, &4.into()));
         let restarts = truth["events"].as_array().unwrap().iter().filter(|event| event["name"] == "restart").count();
         assert_eq!(restarts, 1, "the annotation was set once");
         assert!(self.operator.is_none(), "the operator's Deployment is still there");
