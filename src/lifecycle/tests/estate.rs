@@ -229,13 +229,12 @@ impl Estate {
         })
     }
 
-    /// Writes a ConfigMap, or says that the step writes none.
-    pub(super) fn write(&mut self, step: &Step) -> bool {
+    /// Writes or removes a ConfigMap.
+    pub(super) fn write(&mut self, step: &Step) {
         match step {
             Step::WriteConfigMap { name, data } => self.config_maps.insert(name.clone(), ConfigMapLook::Ours { data: data.clone() }),
             Step::DeleteConfigMap { name } => self.config_maps.remove(name),
-            _ => return false,
+            _ => None,
         };
-        true
     }
 }
