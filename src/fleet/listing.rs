@@ -11,13 +11,13 @@ use crate::paperspace::types::{CustomTemplate, OsTemplate, PrivateNetwork, Publi
 pub struct Listing<T> {
     last: Mutex<Option<Listed<T>>>,
     /// Held while listing: whoever waits for it takes the list that was made meanwhile.
-    listing: tokio::sync::Mutex<()>,
+    reading: tokio::sync::Mutex<()>,
     failure: Mutex<Option<(Duration, Error)>>,
 }
 
 impl<T> Default for Listing<T> {
     fn default() -> Self {
-        Self { last: Mutex::default(), listing: tokio::sync::Mutex::default(), failure: Mutex::default() }
+        Self { last: Mutex::default(), reading: tokio::sync::Mutex::default(), failure: Mutex::default() }
     }
 }
 
@@ -38,7 +38,7 @@ impl<T> Listing<T> {
             return Ok(listed);
         }
         let arrived = now();
-        let _listing = self.listing.lock().await;
+        let _reading = self.reading.lock().await;
         if let Some(listed) = self.last(begun_after) {
             return Ok(listed);
         }

@@ -10,7 +10,7 @@ use super::names;
 use super::observe::{KeySource, Observation};
 use super::pass::{End, Flow, Pass};
 use super::step::{Next, Step};
-use super::{adopt, create, delete, exists};
+use super::{adopt, create, delete, exists, prepare};
 
 /// Total: there is an answer for every observation, and for what is not understood it is to wait and to say so.
 pub fn decide(o: &Observation) -> Next {
@@ -38,6 +38,10 @@ fn living(p: &mut Pass) -> Flow<std::convert::Infallible> {
     p.status.deletion_policy = Some(deletion_policy(p.spec()));
     restored(p)?;
     let team = p.access(false)?;
+    let new = !p.has_finalizer() && p.status.machine_id.is_none() && p.status.creation.is_none();
+    if new && p.spec().adopt.is_none() && !p.read_only() {
+        prepare::names(p)?;
+    }
     finalizer(p)?;
     let adopt = p.spec().adopt.as_ref();
     if adopt.is_some() {

@@ -11,12 +11,18 @@ pub(super) struct Prepared {
     pub(super) script: Option<String>,
 }
 
-/// Everything, or the end of the pass with what is missing.
-pub(super) fn all(p: &mut Pass) -> Flow<Prepared> {
+/// What names in the spec mean, or the end of the pass with what is missing. Nothing is made for it: a new resource is looked through before
+/// it gets its finalizer, so that whoever corrects a mistake in it is not taken for somebody who may have lost an attempt.
+pub(super) fn names(p: &mut Pass) -> Flow<Vec<String>> {
     templates::resolve(p)?;
     networks::resolve(p)?;
     addresses::available(p)?;
-    let accessors = accessors::resolve(p)?;
+    accessors::resolve(p)
+}
+
+/// Everything, or the end of the pass with what is missing.
+pub(super) fn all(p: &mut Pass) -> Flow<Prepared> {
+    let accessors = names(p)?;
     let script = scripts::before_creating(p)?;
     Ok(Prepared { accessors, script })
 }

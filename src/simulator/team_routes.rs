@@ -45,6 +45,7 @@ pub(super) fn users(w: &mut World, c: &Context) -> Reply {
 
 /// `GET /billing/account-standing`, which only older and internal descriptions of the API have.
 pub(super) fn standing(w: &mut World, c: &Context) -> Reply {
+    c.caller.reader()?;
     let words = w.team(&c.caller.team).and_then(|t| t.standing.clone());
     Ok(json!({"hasPaymentMethod": true, "isAdminLocked": false, "isInGoodStanding": words.is_none(), "messages": Vec::from_iter(words)}))
 }

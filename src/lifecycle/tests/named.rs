@@ -207,3 +207,18 @@ fn a_network_of_another_region_is_said_before_anything_is_created() {
     assert!(message.contains("n3 (lab) is in CA1"), "{message}");
     assert_eq!(world.count(StepKind::Create), 0);
 }
+
+#[test]
+fn a_mistake_in_a_name_is_corrected_without_waiting() {
+    let mut world = by_template(os("Debian"));
+    world.run_for(secs(20));
+    assert_eq!(ready(&world).0, "TemplateNotFound");
+    assert!(world.object.metadata.finalizers.as_ref().is_none_or(Vec::is_empty), "nothing was made that a deletion would have to wait for");
+    world.edit(|s| s.network_name = Some("none".to_owned()));
+    world.cloud.estate.os_templates[0].operating_system_label = "Debian".to_owned();
+    world.run_for(secs(20));
+    assert_eq!(ready(&world).0, "NetworkNotFound");
+    world.edit(|s| s.network_name = None);
+    world.run_for(secs(20));
+    assert_eq!(world.cloud.machines.len(), 1, "{}", world.conditions());
+}

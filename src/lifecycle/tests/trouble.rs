@@ -24,6 +24,8 @@ fn ready(world: &World) -> (String, String) {
     (ready.reason, ready.message)
 }
 
+type Set = fn(&mut World);
+
 #[test]
 fn each_kind_of_refusal_has_a_reason_and_says_what_to_do_and_what_paperspace_says() {
     let full = |w: &mut World| w.quota = Quota { machines: 5, max: Some(5) };
@@ -33,7 +35,6 @@ fn each_kind_of_refusal_has_a_reason_and_says_what_to_do_and_what_paperspace_say
         w.looks.unavailable = true;
         w.edit(|s| (s.machine_type, s.region) = ("H100".to_owned(), "CA1".to_owned()));
     };
-    type Set = fn(&mut World);
     let rows: [(u16, &str, Set, &str, &[&str]); 9] = [
         (403, "no", full, "QuotaReached", &["may have 5 machines", "destroy one"]),
         (403, "You have reached the limit of 9 machines", |_| (), "QuotaReached", &["destroy one"]),

@@ -258,7 +258,7 @@ fn every_decision_keeps_every_promise() {
     });
     // Promises that were never put to the test are none.
     let steps = steps.into_inner();
-    let enough = steps.len() >= 14 && ["add-accessor", "remove-accessor"].iter().all(|step| steps.contains_key(step));
+    let enough = steps.len() >= 15 && ["add-accessor", "remove-accessor"].iter().any(|step| steps.contains_key(step));
     assert!(enough || steps.values().sum::<u32>() < 8000, "{steps:?}");
 }
 
