@@ -5,6 +5,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 
 use super::context::{Context, Slot};
+use super::credentials::unreachable;
 use super::error::Error;
 use super::objects::Written;
 use crate::crd::PaperspaceMachine;
@@ -57,18 +58,13 @@ pub(super) async fn execute(
             }
             written
         }
-        // These write to another object than the resource, whose version stays as it was.
         Step::WriteConfigMap { name, data } => {
-            return Ok(match context.objects.write_config_map(object, name, data).await? {
-                Written::As(_) => Executed::Done(version),
-                Written::Conflict => Executed::Conflict,
-            });
+            let written = context.objects.write_config_map(object, name, data).await;
+            return Ok(beside(context, object, &decision.step, written, slot));
         }
         Step::DeleteConfigMap { name } => {
-            return Ok(match context.objects.delete_config_map(object, name).await? {
-                Written::As(_) => Executed::Done(version),
-                Written::Conflict => Executed::Conflict,
-            });
+            let written = context.objects.delete_config_map(object, name).await;
+            return Ok(beside(context, object, &decision.step, written, slot));
         }
         step => {
             let Some(client) = ready_client(context, step, client, began).await else { return Ok(Executed::Conflict) };
@@ -83,6 +79,21 @@ pub(super) async fn execute(
             Executed::Done(after)
         }
     })
+}
+
+/// What came of a write to another object than the resource, whose version stays as it was. A quota or a right that is missing there is a
+/// trouble of that step alone.
+fn beside(context: &Context, object: &PaperspaceMachine, step: &Step, written: Result<Written, Error>, slot: &mut Slot) -> Executed {
+    let outcome = match written {
+        Ok(Written::As(_)) => Outcome::Done,
+        Ok(Written::Conflict) => return Executed::Conflict,
+        Err(error) => {
+            tracing::warn!(step = step.kind().as_str(), %error, "Kubernetes did not do it");
+            Outcome::Failed(unreachable(&error))
+        }
+    };
+    slot.memory = std::mem::take(&mut slot.memory).learn(step, &outcome, object.metadata.generation, context.clock.now());
+    if outcome == Outcome::Done { Executed::Done(object.resource_version()) } else { Executed::Failed }
 }
 
 /// The client with its place in the budget taken, unless waiting for it made the look at the object too old to act on. A create has its

@@ -361,7 +361,10 @@ pub struct Applied {
     /// The static address that the operator allocated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allocated_ip: Option<String>,
-    /// That address is kept when it is no longer needed.
+    /// The team's own address that the spec names or named last, which the machine may have: it is never released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named_ip: Option<String>,
+    /// The allocated address is kept when it is no longer needed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retain_ip: bool,
     /// Users that this resource let use the machine, by id; others are not its business.

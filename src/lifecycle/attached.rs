@@ -3,6 +3,8 @@
 use crate::crd::{PublicIpKind, ReclaimPolicy};
 use crate::paperspace::types::{Machine, PublicIpType};
 
+use super::addresses;
+use super::diff::static_address;
 use super::pass::{Flow, Pass};
 use super::scripts::{self, Wanted};
 use super::step::{Step, StepKind};
@@ -48,12 +50,15 @@ pub(super) fn addresses(p: &mut Pass, machine: &Machine) -> Flow<()> {
         applied.auto_snapshot = spec.auto_snapshot.is_some() || (applied.auto_snapshot && machine.auto_snapshot_enabled);
         applied.restore_point = spec.restore_point.is_some() || (applied.restore_point && machine.restore_point_enabled);
     }
+    let settled = p.nothing_is_on_its_way();
+    if settled && super::desired::named_address(spec).is_none() && p.applied().named_ip.as_deref() != static_address(machine) {
+        p.applied().named_ip = None;
+    }
     if let Some(ip) = spec.public_ip.as_ref().filter(|ip| ip.kind == PublicIpKind::Static) {
         p.applied().retain_ip = ip.reclaim_policy == Some(ReclaimPolicy::Retain);
         return Ok(());
     }
     // A request for an address that came to nothing: one that comes when nothing of ours can be on its way is somebody else's.
-    let settled = p.memory.mutated.unwrap_or_default() + p.o.settings.settle <= p.o.now.mono;
     if settled && machine.public_ip_type != PublicIpType::Static && p.applied().allocated_ip.is_none() {
         p.applied().static_ip_requested = false;
     }
@@ -64,13 +69,23 @@ pub(super) fn addresses(p: &mut Pass, machine: &Machine) -> Flow<()> {
 /// Gives the address back that the operator allocated and that is no longer needed, or leaves it with the team, as `reclaimPolicy` says.
 pub(super) fn release_address(p: &mut Pass) -> Flow<()> {
     let Some(ip) = p.applied().allocated_ip.clone() else { return Ok(()) };
+    // It is the team's own, whatever was thought of it before.
+    if super::desired::named_address(p.spec()) == Some(ip.as_str()) || p.applied().named_ip.as_ref() == Some(&ip) {
+        forget_address(p);
+        return Ok(());
+    }
     let asked = p.spec().public_ip.as_ref().is_some_and(|ip| ip.reclaim_policy == Some(ReclaimPolicy::Retain));
     let retain = p.applied().retain_ip || asked;
     let refused = p.memory.troubles.get(&StepKind::ReleaseIp).filter(|t| t.error.is_refusal()).map(|t| t.error.to_string());
     if let (false, None, Some((because, left))) = (retain, &refused, p.blocked(StepKind::ReleaseIp)) {
         return Err(p.wait(because, Some(left)));
     }
+    let kept_by = if retain || refused.is_some() { None } else { addresses::keeper(p, &ip)? };
     forget_address(p);
+    if let Some(why) = kept_by {
+        p.warning("AddressNotReleased", format!("static address {ip} stays with the team, which goes on paying for it: {why}"));
+        return Ok(());
+    }
     if retain {
         p.normal("Retained", format!("static address {ip} stays with the team, which goes on paying for it"));
         return Ok(());

@@ -11,10 +11,10 @@ use super::diff::{self, Difference, Mend};
 use super::pass::{Flow, Pass};
 use super::resize::refused_resize;
 use super::step::{Step, StepKind};
-use super::{attached, power};
+use super::{addresses, attached, power};
 
 /// After so many updates that were accepted and did not show, a person should know: about two minutes.
-const UNHEARD: u32 = 4;
+pub(super) const UNHEARD: u32 = 4;
 
 /// Most entries of `status.drift`, as its schema allows.
 const MOST_DRIFT: usize = 32;
@@ -47,7 +47,7 @@ fn entry(difference: &Difference, old: &[Drift], now: Timestamp) -> Drift {
         observed: difference.observed.clone(),
         since: known.map_or_else(|| time(now), |o| o.since.clone()),
         action: match difference.mend {
-            Mend::InPlace => DriftAction::Correct,
+            Mend::InPlace | Mend::Apart => DriftAction::Correct,
             Mend::AfterStop => DriftAction::NeedsStop,
             Mend::Never => DriftAction::Report,
         },
@@ -73,9 +73,10 @@ fn synced(p: &Pass, machine: &Machine, differences: &[Difference], drifted: bool
     if let Some(error) = refused_resize(p).filter(|_| has(Mend::AfterStop)) {
         return Because::new(Reason::UpdateRejected, format!("{}: {error}", said(Mend::AfterStop)));
     }
-    if has(Mend::InPlace) {
+    if has(Mend::InPlace) || has(Mend::Apart) {
         let reason = if drifted { Reason::Drifted } else { Reason::Applying };
-        return Because::new(reason, format!("being changed: {}", said(Mend::InPlace)));
+        let now = differences.iter().filter(|d| matches!(d.mend, Mend::InPlace | Mend::Apart)).map(ToString::to_string);
+        return Because::new(reason, format!("being changed: {}", now.collect::<Vec<_>>().join("; ")));
     }
     if has(Mend::AfterStop) {
         if machine.state == MachineState::Off || p.spec().resize_policy == ResizePolicy::StopAndStart {
@@ -93,13 +94,16 @@ fn synced(p: &Pass, machine: &Machine, differences: &[Difference], drifted: bool
 }
 
 /// Whether an update may be sent in this state.
-fn settled(machine: &Machine) -> bool {
+pub(super) fn settled(machine: &Machine) -> bool {
     matches!(machine.state, MachineState::Off | MachineState::Ready)
 }
 
 /// One update for everything that can be changed at any time.
 pub(super) fn in_place(p: &mut Pass, machine: &Machine, differences: &[Difference]) -> Flow<()> {
-    let mendable: Vec<&Difference> = differences.iter().filter(|d| d.mend == Mend::InPlace).collect();
+    let mut mendable: Vec<&Difference> = differences.iter().filter(|d| d.mend == Mend::InPlace).collect();
+    if mendable.iter().any(|d| d.field == "publicIp") && !addresses::may_allocate(p) {
+        mendable.retain(|d| d.field != "publicIp");
+    }
     if mendable.is_empty() {
         p.memory.troubles.remove(&StepKind::Update);
         p.memory.sent.remove(&StepKind::Update);
@@ -125,7 +129,7 @@ pub(super) fn in_place(p: &mut Pass, machine: &Machine, differences: &[Differenc
         // The address of before is not needed any more, and this one is written down first: one that comes without a reply must still be
         // known as the operator's.
         attached::release_address(p)?;
-        p.applied().static_ip_requested = true;
+        (p.applied().static_ip_requested, p.applied().named_ip) = (true, None);
         p.again(std::time::Duration::ZERO);
         return Err(p.end(Step::Nothing));
     }

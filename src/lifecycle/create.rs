@@ -184,10 +184,12 @@ fn begin(p: &mut Pass, team: &str, last: Option<&Creation>) -> End {
 /// What the request that creates the machine says of things that cannot be read back.
 fn applied_by_creation(spec: &PaperspaceMachineSpec, prepared: Prepared) -> Applied {
     let Prepared { accessors, script } = prepared;
+    let named = desired::named_address(spec);
     Applied {
         startup_script_id: script,
         accessors,
-        static_ip_requested: spec.public_ip.as_ref().is_some_and(|ip| ip.kind == PublicIpKind::Static),
+        static_ip_requested: spec.public_ip.as_ref().is_some_and(|ip| ip.kind == PublicIpKind::Static) && named.is_none(),
+        named_ip: named.map(str::to_owned),
         retain_ip: spec.public_ip.as_ref().is_some_and(|ip| ip.reclaim_policy == Some(ReclaimPolicy::Retain)),
         ..Applied::default()
     }

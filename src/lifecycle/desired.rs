@@ -18,8 +18,11 @@ pub fn creation(object: &PaperspaceMachine, status: &PaperspaceMachineStatus, cl
         disk_size: disk_gb(spec),
         region: spec.region.to_ascii_lowercase(),
         network_id: network_id(spec, status),
-        // Said explicitly: the API's own default is `none`, the console's is `dynamic`.
-        public_ip_type: Some(spec.public_ip.as_ref().map_or(PublicIpType::Dynamic, |ip| public_ip_type(ip.kind))),
+        // Said explicitly: the API's own default is `none`, the console's is `dynamic`. An address that the team owns is given later.
+        public_ip_type: Some(match &spec.public_ip {
+            Some(ip) if named_address(spec).is_none() => public_ip_type(ip.kind),
+            _ => PublicIpType::Dynamic,
+        }),
         auto_snapshot_enabled: Some(snapshot.is_some()),
         auto_snapshot_frequency: snapshot.map(|s| frequency(s.frequency)),
         auto_snapshot_save_count: snapshot.map(|s| unsigned(s.keep)),
@@ -47,6 +50,11 @@ pub fn template_id(spec: &PaperspaceMachineSpec, status: &PaperspaceMachineStatu
 pub fn network_id(spec: &PaperspaceMachineSpec, status: &PaperspaceMachineStatus) -> Option<String> {
     let resolved = status.resolved.as_ref().filter(|r| r.network_name.is_some() && r.network_name == spec.network_name);
     spec.network_id.clone().or_else(|| resolved.and_then(|r| r.network_id.clone()))
+}
+
+/// The static address of the team's own that the machine is to have.
+pub fn named_address(spec: &PaperspaceMachineSpec) -> Option<&str> {
+    spec.public_ip.as_ref().filter(|ip| ip.kind == PublicIpKind::Static)?.address.as_deref()
 }
 
 /// The resource's mark.

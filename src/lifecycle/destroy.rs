@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::crd::conditions::Because;
 use crate::crd::reason::Reason;
 use crate::crd::{Creation, CreationOutcome, Operation, OperationName, OperationState, status::time};
-use crate::paperspace::types::{Machine, PublicIpType};
+use crate::paperspace::types::Machine;
 
 use super::addresses;
 use super::attached;
@@ -142,7 +142,7 @@ fn try_destroy(p: &mut Pass, machine: &Machine, is_bound: bool) -> Flow<std::con
     if p.o.facts.crd_terminating.is_none() {
         return Err(p.ask(Question::CrdTerminating));
     }
-    know_address(p, machine);
+    addresses::note(p, machine);
     addresses::give_back(p, machine)?;
     attached::release_address(p)?;
     if let Some((because, left)) = p.blocked(StepKind::Delete) {
@@ -162,15 +162,6 @@ fn try_destroy(p: &mut Pass, machine: &Machine, is_bound: bool) -> Flow<std::con
         });
     }
     Err(p.end(Step::Delete { id: machine.id.clone() }))
-}
-
-/// Where the machine was never bound, its address is the one that the attempt asked for.
-fn know_address(p: &mut Pass, machine: &Machine) {
-    let ip = machine.public_ip.clone().filter(|_| machine.public_ip_type == PublicIpType::Static);
-    let applied = p.applied();
-    if applied.static_ip_requested && applied.allocated_ip.is_none() {
-        applied.allocated_ip = ip;
-    }
 }
 
 pub(super) fn is_open(p: &Pass) -> bool {

@@ -13,6 +13,8 @@ use super::names::region_code;
 pub enum Mend {
     /// By an update at any time.
     InPlace,
+    /// By a request of its own at any time.
+    Apart,
     /// By an update while the machine is off.
     AfterStop,
     /// Not at all.
@@ -52,7 +54,9 @@ pub fn diff(object: &PaperspaceMachine, status: &PaperspaceMachineStatus, cluste
     };
     compare("machineName", desired::full_name(object, cluster_id, &machine.name), machine.name.clone(), Mend::InPlace);
     if !spec.machine_type.eq_ignore_ascii_case(&machine.machine_type) {
-        compare("machineType", spec.machine_type.clone(), machine.machine_type.clone(), Mend::AfterStop);
+        let other_kind = !machine.machine_type.is_empty() && has_gpu(&spec.machine_type) != has_gpu(&machine.machine_type);
+        let mend = if other_kind { Mend::Never } else { Mend::AfterStop };
+        compare("machineType", spec.machine_type.clone(), machine.machine_type.clone(), mend);
     }
     compare("region", region_code(&spec.region), region_code(&machine.region), Mend::Never);
     if let Some(observed) = observed_disk_gb(machine) {
@@ -63,7 +67,9 @@ pub fn diff(object: &PaperspaceMachine, status: &PaperspaceMachineStatus, cluste
     if let Some(network) = desired::network_id(spec, status) {
         compare("networkId", network, shown(machine.network_id.as_deref()), Mend::InPlace);
     }
-    if let Some(ip) = &spec.public_ip {
+    if let Some(address) = desired::named_address(spec) {
+        compare("publicIp", format!("static {address}"), observed_address(machine), Mend::Apart);
+    } else if let Some(ip) = &spec.public_ip {
         compare("publicIp", desired::public_ip_type(ip.kind).to_string(), machine.public_ip_type.to_string(), Mend::InPlace);
     }
     if created || applied.auto_shutdown || spec.auto_shutdown.is_some() {
@@ -89,7 +95,10 @@ pub fn update(object: &PaperspaceMachine, machine: &Machine, differences: &[&Dif
             "machineType" => body.machine_type = Some(spec.machine_type.clone()),
             "diskSizeGB" => body.disk_size = Some(desired::disk_gb(spec)),
             "networkId" => body.network_id = Some(difference.desired.clone()),
-            "publicIp" => body.public_ip_type = spec.public_ip.as_ref().map(|ip| desired::public_ip_type(ip.kind)),
+            // One of the team's own is not asked for: that would allocate another.
+            "publicIp" if desired::named_address(spec).is_none() => {
+                body.public_ip_type = spec.public_ip.as_ref().map(|ip| desired::public_ip_type(ip.kind));
+            }
             "autoShutdown" => match &spec.auto_shutdown {
                 // Changing it on a machine that has it enabled may not take: disable first (documented by the Terraform provider).
                 Some(shutdown) if !machine.auto_shutdown_enabled => {
@@ -129,6 +138,24 @@ pub(super) fn observed_disk_gb(machine: &Machine) -> Option<u32> {
     let close = |size: &&u64| bytes.abs_diff(**size * GIB) < **size * GIB / 50 || bytes == **size * 1_000_000_000;
     let gb = SIZES.iter().find(close).copied().unwrap_or(bytes.saturating_add(GIB / 2) / GIB);
     u32::try_from(gb).ok()
+}
+
+/// Whether a machine of this type has a GPU. Those without are C1 to C10; a machine never changes from the one kind to the other.
+fn has_gpu(machine_type: &str) -> bool {
+    let number = machine_type.strip_prefix(['C', 'c']).unwrap_or_default();
+    !(matches!(number.len(), 1 | 2) && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn observed_address(machine: &Machine) -> String {
+    match static_address(machine) {
+        Some(address) => format!("static {address}"),
+        None => machine.public_ip_type.to_string(),
+    }
+}
+
+/// The machine's static address.
+pub fn static_address(machine: &Machine) -> Option<&str> {
+    machine.public_ip.as_deref().filter(|_| machine.public_ip_type == PublicIpType::Static)
 }
 
 fn desired_shutdown(object: &PaperspaceMachine) -> String {

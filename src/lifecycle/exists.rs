@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::crd::conditions::Because;
 use crate::crd::reason::Reason;
 use crate::crd::{ADDRESS_OF_MACHINE, Hardware, RECONCILE_REQUESTED, status::time};
-use crate::paperspace::types::{Machine, MachineState, PublicIpType};
+use crate::paperspace::types::{Machine, MachineState};
 
 use super::looks::not_observed;
 use super::names::{self, Mark};
@@ -53,6 +53,7 @@ fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
         p.synced = because;
     }
     report_duplicates(p, id);
+    connection::publish(p, machine)?;
     if !p.read_only() {
         change::in_place(p, machine, &differences)?;
         addresses::follow(p, machine)?;
@@ -61,7 +62,6 @@ fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
         attached::scripts(p, id)?;
         scripts::retire(p)?;
         attached::addresses(p, machine)?;
-        connection::publish(p, machine)?;
         resize::resize(p, machine, &differences)?;
         restart::decide(p, machine)?;
         power::decide(p, machine)?;
@@ -147,13 +147,8 @@ impl Pass<'_> {
             status.hardware = Some(hardware(machine));
         }
         status.hourly_rate_usd = machine.usage_rate.filter(|rate| rate.is_finite()).map(decimal);
-        let address = machine.public_ip.clone().filter(|_| machine.public_ip_type == PublicIpType::Static);
-        if let (Some(applied), Some(address)) = (&mut self.status.applied, address) {
-            // The first static address after this resource asked for one is the one that was allocated for it.
-            if applied.static_ip_requested && applied.allocated_ip.is_none() {
-                applied.allocated_ip = Some(address);
-            }
-        }
+        about::note(status, machine);
+        addresses::note(self, machine);
     }
 }
 

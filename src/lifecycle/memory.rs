@@ -41,6 +41,10 @@ pub struct Memory {
     pub sent: BTreeMap<StepKind, (u32, Duration)>,
     /// The last event of the machine's power that a start waits for, and when this process first saw it.
     pub power_event: Option<(String, Duration)>,
+    /// For which start and address of the machine its desktop was last asked about, and when.
+    pub desktop_asked: Option<(String, Duration)>,
+    /// When the snapshots could last not be listed.
+    pub snapshots_failed: Option<Duration>,
     /// Looks that failed in a row.
     pub failed_looks: u32,
     /// How many machines the account had when Paperspace refused another for its quota.

@@ -189,8 +189,9 @@ impl<'a> Pass<'a> {
     fn not_sure_of(&self, step: &Step) -> Option<(String, Duration)> {
         let (id, began, direct) = self.look.as_ref()?;
         let applied = |status: &PaperspaceMachineStatus| status.applied.clone().unwrap_or_default();
-        let remembers = self.old().is_none_or(|old| applied(old) != applied(&self.status));
-        let matters = step.mutates_paperspace() || remembers || self.events.iter().any(|e| e.warning);
+        let remembers = self.old().is_none_or(|old| applied(old) != applied(&self.status) || old.operation != self.status.operation);
+        let matters =
+            step.mutates_paperspace() || matches!(step, Step::WriteConfigMap { .. }) || remembers || self.events.iter().any(|e| e.warning);
         let fresh = self.o.began.mono.saturating_sub(self.o.settings.transition);
         (matters && !(*direct && *began >= fresh)).then(|| (id.clone(), fresh))
     }
@@ -274,6 +275,11 @@ impl<'a> Pass<'a> {
             (false, _) => trouble_with(&trouble.error),
         };
         Some((because, left))
+    }
+
+    /// Whether nothing that this process, or one before it, sent to Paperspace can still come to something.
+    pub(super) fn nothing_is_on_its_way(&self) -> bool {
+        self.memory.mutated.unwrap_or_default() + self.o.settings.settle <= self.o.now.mono
     }
 
     /// Whether a step of this kind was sent so recently that its effect may still have to show; for how long.

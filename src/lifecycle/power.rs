@@ -39,7 +39,7 @@ pub(super) fn word(state: &MachineState) -> &'static str {
 }
 
 /// Whether the machine is to be on: `None` leaves it as it is.
-fn wants_on(p: &Pass) -> Option<bool> {
+pub(super) fn wants_on(p: &Pass) -> Option<bool> {
     match p.spec().power_state {
         PowerState::Running => Some(true),
         PowerState::Stopped => Some(false),

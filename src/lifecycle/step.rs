@@ -239,8 +239,10 @@ pub enum StepKind {
     AddAccessor,
     /// [`Step::RemoveAccessor`].
     RemoveAccessor,
-    /// [`Step::AssignIp`].
+    /// [`Step::AssignIp`] to a machine.
     AssignIp,
+    /// [`Step::AssignIp`] to none.
+    UnassignIp,
     /// [`Step::WriteConfigMap`].
     WriteConfigMap,
     /// [`Step::DeleteConfigMap`].
@@ -274,6 +276,7 @@ impl StepKind {
             Self::AddAccessor => "add-accessor",
             Self::RemoveAccessor => "remove-accessor",
             Self::AssignIp => "assign-ip",
+            Self::UnassignIp => "unassign-ip",
             Self::WriteConfigMap => "write-config-map",
             Self::DeleteConfigMap => "delete-config-map",
             Self::ReleaseIp => "release-ip",
@@ -304,7 +307,8 @@ impl Step {
             Self::DeleteScript { .. } => StepKind::DeleteScript,
             Self::AddAccessor { .. } => StepKind::AddAccessor,
             Self::RemoveAccessor { .. } => StepKind::RemoveAccessor,
-            Self::AssignIp { .. } => StepKind::AssignIp,
+            Self::AssignIp { machine: Some(_), .. } => StepKind::AssignIp,
+            Self::AssignIp { machine: None, .. } => StepKind::UnassignIp,
             Self::WriteConfigMap { .. } => StepKind::WriteConfigMap,
             Self::DeleteConfigMap { .. } => StepKind::DeleteConfigMap,
             Self::ReleaseIp { .. } => StepKind::ReleaseIp,

@@ -76,6 +76,7 @@ fn forget(p: &mut Pass, id: &str) -> End {
     status.network_id = None;
     status.hardware = None;
     status.hourly_rate_usd = None;
+    (status.os, status.agent_type, status.desktop, status.snapshots, status.updates_pending) = (None, None, None, None, false);
     status.started_at = None;
     status.stopped_at = None;
     status.drift.clear();

@@ -98,16 +98,32 @@ fn a_resize_that_paperspace_refuses_is_reported_and_the_machine_comes_back() {
     t.apply(&t.machine("a", json!({"resizePolicy": "StopAndStart", "powerState": "Manual"})));
     t.wait_ready("a");
     let id = t.machine_id("a");
-    t.patch_spec("a", json!({"machineType": "P4000"}));
+    t.patch_spec("a", json!({"machineType": "C99"}));
     t.wait_reason("a", "Stalled", "UpdateRejected");
     t.wait_machine(&id, "up again", |machine| machine["state"] == "ready");
     t.wait_reason("a", "Ready", "Running");
     let a = t.wait_reason("a", "Synced", "UpdateRejected");
-    assert!(a.to_string().contains("C5 cannot be changed to P4000"), "Paperspace's own words:\n{a:#}");
+    assert!(a.to_string().contains("Machine type C99 does not exist"), "Paperspace's own words:\n{a:#}");
     t.wait_event("a", "UpdateRejected");
     t.idle(3);
     assert_eq!((t.sim.calls(UPDATE), t.sim.calls(STOP)), (1, 1), "it is not stopped for it again");
 
+    t.patch_spec("a", json!({"machineType": "C5"}));
+    t.wait_ready("a");
+    t.end();
+}
+
+#[test]
+fn a_change_from_a_cpu_type_to_a_gpu_type_is_said_to_be_impossible_before_the_machine_is_stopped_for_it() {
+    let t = Test::new("resize-never");
+    t.apply(&t.machine("a", json!({"resizePolicy": "StopAndStart"})));
+    t.wait_ready("a");
+    t.patch_spec("a", json!({"machineType": "P4000"}));
+    let a = t.wait_reason("a", "Stalled", "Unmendable");
+    assert!(a.to_string().contains("machineType: C5 -> P4000"), "{a:#}");
+    t.wait_reason("a", "Ready", "Running");
+    t.idle(3);
+    assert_eq!(t.sim.calls(UPDATE) + t.sim.calls(STOP), 0);
     t.patch_spec("a", json!({"machineType": "C5"}));
     t.wait_ready("a");
     t.end();

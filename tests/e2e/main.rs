@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::needless_pass_by_value, clippy::print_stdout, missing_docs, reason = "tests")]
 
+mod cases_about;
 mod cases_accessors;
+mod cases_addresses;
 mod cases_adopt;
 mod cases_change;
+mod cases_connection;
 mod cases_create;
 mod cases_delete;
 mod cases_deletion;

@@ -237,7 +237,7 @@ impl World {
             [true, true, true, true, false],
             "kept by Retain, kept, adopted, adopted, destroyed"
         );
-        assert_eq!((machines.len(), &truth["calls"]["POST /machines"]), (5, &3.into()), "two were made by hand");
+        assert_eq!((machines.len(), &truth["calls"]["POST /machines"]), (6, &4.into()), "two were made by hand");
         let restarts = truth["events"].as_array().unwrap().iter().filter(|event| event["name"] == "restart").count();
         assert_eq!(restarts, 1, "the annotation was set once");
         assert!(self.operator.is_none(), "the operator's Deployment is still there");

@@ -41,6 +41,10 @@ scenarios! {
     static_address: nothing, static_address;
     leave_static_address: with_static_address, leave_static_address;
     keep_static_address: with_static_address, keep_static_address;
+    own_address: with_address_to_give, own_address;
+    changes_of_address: with_address_to_give, changes_of_address;
+    refused_resize: resizable, refused_resize;
+    published_connection: running, published_connection;
     key_of_another_team: with_own_key, key_of_another_team;
     restore_with_a_new_uid: restored, restore_with_a_new_uid;
     create_with_script: nothing, create_with_script;
@@ -386,5 +390,73 @@ async fn quota(user: User) -> Done {
     user.until("a", "QuotaReached", |object| object.is_some_and(refused)).await?;
     user.delete("b").await;
     user.until_gone("b").await?;
+    user.until_settled("a").await
+}
+
+/// The team has a static address that nobody uses.
+async fn with_address_to_give(user: User) -> Done {
+    user.claim_address().await;
+    Ok(())
+}
+
+fn given(address: &str) -> Value {
+    json!({"publicIp": {"type": "Static", "address": address}})
+}
+
+/// What the only machine has.
+fn has(user: &User) -> (Value, Value) {
+    let mut machine = user.world.machines().pop().unwrap_or_default();
+    (machine["publicIpType"].take(), machine["publicIp"].take())
+}
+
+async fn own_address(user: User) -> Done {
+    let address = user.kept_address();
+    user.create("a", &given(&address)).await;
+    user.until_settled("a").await?;
+    if has(&user) != (json!("static"), json!(address)) {
+        return Err(format!("the machine has {:?}", has(&user)));
+    }
+    user.delete("a").await;
+    user.until_gone("a").await
+}
+
+async fn changes_of_address(user: User) -> Done {
+    let address = user.kept_address();
+    user.create("a", &json!({"publicIp": {"type": "Static"}})).await;
+    user.until_settled("a").await?;
+    user.edit("a", given(&address)).await;
+    user.until_settled("a").await?;
+    user.edit("a", json!({"publicIp": {"type": "None", "address": null}})).await;
+    user.until_settled("a").await?;
+    user.edit("a", json!({"publicIp": {"type": "Static"}})).await;
+    // Not settled yet, and changed again.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    user.edit("a", given(&address)).await;
+    user.until_settled("a").await?;
+    if has(&user) == (json!("static"), json!(address)) { Ok(()) } else { Err(format!("the machine has {:?}", has(&user))) }
+}
+
+async fn refused_resize(user: User) -> Done {
+    user.edit("a", json!({"machineType": "C99"})).await;
+    let refused =
+        |o: &Value| condition(o, "Synced") == Some(("False", "UpdateRejected")) && condition(o, "Ready") == Some(("True", "Running"));
+    user.until("a", "the refusal, and the machine on again", |object| object.is_some_and(refused)).await?;
+    let machine = user.world.machines().pop().unwrap_or_default();
+    if (&machine["machineType"], &machine["state"]) == (&json!("C5"), &json!("ready")) { Ok(()) } else { Err(format!("{machine}")) }
+}
+
+async fn published_connection(user: User) -> Done {
+    user.edit("a", json!({"writeConnectionTo": {"configMapName": "one"}})).await;
+    user.until_published("one", true).await?;
+    user.until_settled("a").await?;
+    let expected = user.world.machines()[0]["publicIp"].clone();
+    if user.published("one")["host"] != expected {
+        return Err(format!("{} is published, not {expected}", user.published("one")));
+    }
+    user.edit("a", json!({"writeConnectionTo": {"configMapName": "two"}})).await;
+    user.until_published("two", true).await?;
+    user.until_published("one", false).await?;
+    user.edit("a", json!({"writeConnectionTo": null})).await;
+    user.until_published("two", false).await?;
     user.until_settled("a").await
 }

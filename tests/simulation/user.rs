@@ -136,6 +136,47 @@ impl User {
         id
     }
 
+    /// The team gets a static address, which is never to be released.
+    pub(crate) async fn claim_address(&self) {
+        self.does("claim an address").await;
+        let request = simulator::Request {
+            method: "POST".to_owned(),
+            path: "/v1/public-ips".to_owned(),
+            key: Some(super::world::KEY.to_owned()),
+            content_type: Some("application/json".to_owned()),
+            body: json!({"region": "ny2"}).to_string().into_bytes(),
+            ..simulator::Request::default()
+        };
+        match self.world.paperspace().handle(self.world.now(), &request) {
+            simulator::Reply::Json { status: 200, body, .. } => {
+                self.world.book().kept_addresses.insert(body["ip"].as_str().expect("an address").to_owned());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The address that is to stay.
+    pub(crate) fn kept_address(&self) -> String {
+        self.world.book().kept_addresses.first().cloned().expect("an address")
+    }
+
+    /// What the ConfigMap of this name says; null if there is none.
+    pub(crate) fn published(&self, name: &str) -> Value {
+        self.world.kubernetes().object("configmaps", NAMESPACE, name).unwrap_or_default()["data"].take()
+    }
+
+    /// Waits until the ConfigMap of this name is there, or is gone.
+    pub(crate) async fn until_published(&self, name: &str, there: bool) -> Done {
+        let begin = tokio::time::Instant::now();
+        while self.published(name).is_null() == there {
+            if begin.elapsed() >= PATIENCE {
+                return Err(format!("ConfigMap {name}: {PATIENCE:?} have passed, and there is {}", self.published(name)));
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        Ok(())
+    }
+
     /// Somebody empties the status.
     pub(crate) async fn wipe_status(&self, name: &str) {
         self.write_status(name, |status| *status = json!({})).await;

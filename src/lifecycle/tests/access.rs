@@ -8,7 +8,7 @@ use crate::lifecycle::step::{Requeue, StepKind};
 fn with(access: Access) -> World {
     let mut world = World::running(|_| ());
     world.access.insert(KeySource::Own, access);
-    world.edit(|s| s.machine_type = "C5".to_owned());
+    world.edit(|s| s.machine_type = "A5000".to_owned());
     world
 }
 

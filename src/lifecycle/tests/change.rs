@@ -290,7 +290,7 @@ fn a_refused_resize_brings_the_machine_back_and_does_not_stop_it_again() {
     for power in [PowerState::Running, PowerState::Manual] {
         let mut world = World::running(|s| (s.resize_policy, s.power_state) = (ResizePolicy::StopAndStart, power));
         world.fault(StepKind::Resize, Fault::Refuse(400, "not in this group"));
-        world.edit(|s| s.machine_type = "C5".to_owned());
+        world.edit(|s| s.machine_type = "P4000".to_owned());
         world.run();
         assert_eq!(world.steps, [StepKind::Stop, StepKind::Resize, StepKind::Start], "{power:?}");
         assert_eq!(world.conditions(), "Ready=True/Running Synced=False/UpdateRejected Stalled=True/UpdateRejected");
@@ -309,7 +309,7 @@ fn a_refused_resize_brings_the_machine_back_and_does_not_stop_it_again() {
 fn another_size_is_tried_though_one_was_refused() {
     let mut world = World::running(|s| s.resize_policy = ResizePolicy::StopAndStart);
     world.fault(StepKind::Resize, Fault::Refuse(400, "not in this group"));
-    world.edit(|s| s.machine_type = "C5".to_owned());
+    world.edit(|s| s.machine_type = "P4000".to_owned());
     world.run_until(StepKind::Resize);
     world.edit(|s| s.machine_type = "A5000".to_owned());
     world.run();

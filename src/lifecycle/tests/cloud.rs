@@ -6,9 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::estate::Estate;
+use crate::lifecycle::diff::static_address;
 use crate::lifecycle::step::{Outcome, Step, StepKind};
 use crate::paperspace::Error;
-use crate::paperspace::types::{CreateMachine, EventState, Machine, MachineEvent, MachineState, PublicIpType, UpdateMachine};
+use crate::paperspace::types::{CreateMachine, EventState, Machine, MachineEvent, MachineState, PublicIp, PublicIpType, UpdateMachine};
 
 /// What the next step of a kind meets.
 #[derive(Clone, Debug)]
@@ -107,6 +108,10 @@ pub(super) struct Cloud {
     pub(super) born: BTreeSet<String>,
     /// Starts end with the machine off again.
     pub(super) no_capacity: bool,
+    /// A machine that is being stopped goes on saying that it is on until it is off.
+    pub(super) lingers: bool,
+    /// Changes of type and disk are accepted, and their event ends in an error.
+    pub(super) upgrades_fail: bool,
     pub(super) next: u32,
     /// What machines were asked for with.
     pub(super) bodies: Vec<CreateMachine>,
@@ -140,6 +145,7 @@ impl Cloud {
                     self.machines.retain(|m| m.id != id);
                     self.estate.unassign(&id);
                 }
+                self.estate_follows();
             }
         }
     }
@@ -205,6 +211,47 @@ impl Cloud {
         new
     }
 
+    /// All of the team's static addresses: those that were asked for with a machine, and its own.
+    pub(super) fn public_ips(&self) -> Vec<PublicIp> {
+        let has = |ip: &str| self.machines.iter().find(|m| static_address(m) == Some(ip)).map(|m| m.id.clone());
+        let row = |ip: &String| PublicIp { ip: ip.clone(), region: "ny2".to_owned(), assigned_machine_id: has(ip) };
+        self.addresses.iter().map(row).chain(self.estate.public_ips.iter().cloned()).collect()
+    }
+
+    fn team_has(&self, ip: &str) -> bool {
+        self.public_ips().iter().any(|row| row.ip == ip)
+    }
+
+    /// The address goes from whichever machine has it to this one.
+    fn assigned(&mut self, ip: &str, to: Option<&str>) {
+        for machine in self.machines.iter_mut().filter(|m| static_address(m) == Some(ip)) {
+            (machine.public_ip, machine.public_ip_type) = (None, PublicIpType::None);
+        }
+        if let Some(machine) = to.and_then(|id| self.get_mut(id)) {
+            (machine.public_ip, machine.public_ip_type) = (Some(ip.to_owned()), PublicIpType::Static);
+        }
+        self.estate_follows();
+    }
+
+    /// An address of the team's own is assigned to the machine that shows it.
+    fn estate_follows(&mut self) {
+        let machines = &self.machines;
+        let has = |ip: &str| machines.iter().find(|m| static_address(m) == Some(ip)).map(|m| m.id.clone());
+        for row in &mut self.estate.public_ips {
+            let elsewhere =
+                row.assigned_machine_id.as_ref().is_some_and(|id| machines.iter().all(|m| m.id != *id) && id.starts_with("other"));
+            if !elsewhere {
+                row.assigned_machine_id = has(&row.ip);
+            }
+        }
+    }
+
+    /// What the next step of this kind meets, where Kubernetes is asked.
+    pub(super) fn fails(&mut self, kind: StepKind) -> Option<Error> {
+        let faults = self.faults.entry(kind).or_default();
+        (!faults.is_empty()).then(|| faults.remove(0)).map(|_| transport(false))
+    }
+
     /// Does what a step asks, as far as no fault is in its way.
     pub(super) fn call(&mut self, step: &Step) -> Result<Outcome, Error> {
         let faults = self.faults.entry(step.kind()).or_default();
@@ -225,11 +272,19 @@ impl Cloud {
 
     fn act(&mut self, step: &Step) -> Result<Outcome, Error> {
         if let Some(result) = self.estate.act(step, self.now) {
+            if let (Step::AssignIp { ip, machine }, Ok(_)) = (step, &result) {
+                self.assigned(ip, machine.as_deref());
+            }
             return result;
         }
         let (id, name, via, end) = match step {
             Step::Create { body, .. } => return Ok(Outcome::Machine(Box::new(self.create(body)))),
-            Step::ReleaseIp { ip } if self.addresses.remove(ip) => return Ok(Outcome::Done),
+            Step::ReleaseIp { ip } if self.team_has(ip) => {
+                self.assigned(ip, None);
+                self.addresses.remove(ip);
+                self.estate.public_ips.retain(|row| row.ip != *ip);
+                return Ok(Outcome::Done);
+            }
             Step::ReleaseIp { .. } => return Err(rejected(404, "no such address")),
             Step::Update { id, body, .. } => return self.update(id, body),
             Step::Start { id } | Step::Restart { id, off: true, .. } => {
@@ -241,9 +296,9 @@ impl Cloud {
             Step::Delete { id } => (id, "deactivate", None, None),
             other => panic!("not a call: {other:?}"),
         };
-        let (now, shows_deleted) = (wall(self.now), self.shows_deleted);
+        let (now, shows_deleted, lingers) = (wall(self.now), self.shows_deleted, self.lingers);
         let Some(machine) = self.get_mut(id) else { return Err(rejected(404, "no such machine")) };
-        if let Some(via) = via {
+        if let Some(via) = via.filter(|via| !(lingers && *via == MachineState::Stopping)) {
             machine.state = via;
         }
         if shows_deleted && end.is_none() {
@@ -257,9 +312,16 @@ impl Cloud {
 
     fn update(&mut self, id: &str, body: &UpdateMachine) -> Result<Outcome, Error> {
         let ip = format!("8.8.8.{}", self.addresses.len() + 1);
-        let Some(machine) = self.get_mut(id) else { return Err(rejected(404, "no such machine")) };
+        let Some(machine) = self.machines.iter_mut().find(|m| m.id == id) else { return Err(rejected(404, "no such machine")) };
         if (body.machine_type.is_some() || body.disk_size.is_some()) && machine.state != MachineState::Off {
             return Err(rejected(400, "the machine must be off"));
+        }
+        if self.upgrades_fail && (body.machine_type.is_some() || body.disk_size.is_some()) {
+            let machine = self.get(id).cloned();
+            self.note(id, "vm-upgrade", Some(self.now));
+            let event = &mut self.events.get_mut(id).unwrap()[0];
+            (event.state, event.error) = (EventState::Error, Some("no host has room".to_owned()));
+            return Ok(Outcome::Machine(Box::new(machine.unwrap())));
         }
         if let Some(name) = &body.name {
             machine.name.clone_from(name);
@@ -297,6 +359,7 @@ impl Cloud {
         };
         let machine = machine.clone();
         self.addresses.extend(answer);
+        self.estate_follows();
         Ok(Outcome::Machine(Box::new(machine)))
     }
 }

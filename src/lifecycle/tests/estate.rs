@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::cloud::{rejected, wall};
+use super::cloud::{rejected, transport, wall};
 use crate::crd::ScriptSource;
 use crate::lifecycle::observe::{Answer, ConfigMapLook, Facts, Listed, Listing, Question, SourceLook};
 use crate::lifecycle::script_text::ScriptText;
@@ -40,6 +40,8 @@ pub(super) struct Estate {
     pub(super) hidden_script_lists: u32,
     /// Lists still show these.
     pub(super) ghost_scripts: Vec<StartupScript>,
+    /// Scripts cannot be listed.
+    pub(super) scripts_down: bool,
     /// How often scripts were asked about.
     pub(super) script_looks: u32,
 }
@@ -120,7 +122,7 @@ impl Estate {
                 let hidden = self.hidden_script_lists > 0;
                 self.hidden_script_lists = self.hidden_script_lists.saturating_sub(1);
                 let rows: Vec<_> = self.scripts.iter().filter(|_| !hidden).chain(&self.ghost_scripts).cloned().collect();
-                facts.scripts = listed(&rows, began, down);
+                facts.scripts = listed(&rows, began, down.or_else(|| self.scripts_down.then(|| transport(true))));
             }
             Question::Listing { of: Listing::Snapshots, .. } => facts.snapshots = listed(&self.snapshots, began, down),
             Question::Accessors { id, .. } => {
@@ -227,13 +229,12 @@ impl Estate {
         })
     }
 
-    /// Writes a ConfigMap, or says that the step writes none.
-    pub(super) fn write(&mut self, step: &Step) -> bool {
+    /// Writes or removes a ConfigMap.
+    pub(super) fn write(&mut self, step: &Step) {
         match step {
             Step::WriteConfigMap { name, data } => self.config_maps.insert(name.clone(), ConfigMapLook::Ours { data: data.clone() }),
             Step::DeleteConfigMap { name } => self.config_maps.remove(name),
-            _ => return false,
+            _ => None,
         };
-        true
     }
 }

@@ -7,12 +7,15 @@
     reason = "tests: a panic is a failure, and helpers give what the field takes"
 )]
 
+mod about;
 mod access;
 mod accessors;
+mod addresses;
 mod adopt;
 mod change;
 mod chaos;
 mod cloud;
+mod connection;
 mod create;
 mod delete;
 mod estate;
@@ -25,6 +28,7 @@ mod parts;
 mod passes;
 mod power;
 mod properties;
+mod resize;
 mod restart;
 mod scripts;
 mod scripts_lost;

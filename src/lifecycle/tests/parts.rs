@@ -64,6 +64,11 @@ fn each_field_says_how_it_can_be_mended() {
     let shown = |s: fn(&mut PaperspaceMachineSpec), m: fn(&mut Machine)| one(&differences(s, m));
     assert_eq!(shown(|_| (), |m| m.name = "x".to_owned()), format!("machineName: x -> {NAME} (InPlace)"));
     assert_eq!(shown(|s| s.machine_type = "A5000".to_owned(), |_| ()), "machineType: A4000 -> A5000 (AfterStop)");
+    assert_eq!(shown(|s| s.machine_type = "C5".to_owned(), |_| ()), "machineType: A4000 -> C5 (Never)");
+    assert_eq!(shown(|_| (), |m| m.machine_type = "C10".to_owned()), "machineType: C10 -> A4000 (Never)");
+    assert_eq!(shown(|s| s.machine_type = "C7".to_owned(), |m| m.machine_type = "c5".to_owned()), "machineType: c5 -> C7 (AfterStop)");
+    assert_eq!(shown(|s| s.machine_type = "GPU+".to_owned(), |_| ()), "machineType: A4000 -> GPU+ (AfterStop)");
+    assert_eq!(shown(|_| (), |m| m.machine_type = String::new()), "machineType:  -> A4000 (AfterStop)");
     assert_eq!(shown(|s| s.region = "CA1".to_owned(), |_| ()), "region: NY2 -> CA1 (Never)");
     assert_eq!(shown(|s| s.disk_size_gb = 100, |_| ()), "diskSizeGB: 50 -> 100 (AfterStop)");
     assert_eq!(shown(|_| (), |m| m.storage_total = 250 << 30), "diskSizeGB: 250 -> 50 (Never)");
@@ -72,6 +77,15 @@ fn each_field_says_how_it_can_be_mended() {
         shown(|s| s.public_ip = Some(PublicIpSpec { kind: PublicIpKind::None, reclaim_policy: None, address: None }), |_| ()),
         "publicIp: dynamic -> none (InPlace)"
     );
+    let own = |s: &mut PaperspaceMachineSpec| {
+        s.public_ip = Some(PublicIpSpec { kind: PublicIpKind::Static, reclaim_policy: None, address: Some("7.7.7.7".to_owned()) });
+    };
+    assert_eq!(shown(own, |_| ()), "publicIp: dynamic -> static 7.7.7.7 (Apart)");
+    assert_eq!(
+        shown(own, |m| (m.public_ip_type, m.public_ip) = (PublicIpType::Static, Some("7.7.7.8".to_owned()))),
+        "publicIp: static 7.7.7.8 -> static 7.7.7.7 (Apart)"
+    );
+    assert_eq!(differences(own, |m| (m.public_ip_type, m.public_ip) = (PublicIpType::Static, Some("7.7.7.7".to_owned()))), []);
     assert_eq!(
         shown(|s| s.auto_shutdown = Some(AutoShutdown { timeout_hours: 8, force: true }), |_| ()),
         "autoShutdown: off -> 8h, force (InPlace)"
@@ -381,6 +395,8 @@ fn what_is_seen_of_a_machine_is_in_the_status() {
     assert_eq!((status.state.as_deref(), status.power_state.as_deref()), (Some("ready"), Some("Running")));
     assert_eq!((status.public_ip.as_deref(), status.private_ip.as_deref()), (Some("5.5.5.5"), Some("10.0.0.1")));
     assert_eq!(status.hourly_rate_usd.as_deref(), Some("0.76"));
+    assert_eq!((status.os.as_deref(), status.agent_type.as_deref()), (Some("Ubuntu"), Some("LinuxHeadless")));
+    assert_eq!((status.updates_pending, status.desktop, status.snapshots), (false, None, None));
     let hardware = status.hardware.unwrap();
     assert_eq!((hardware.cpus, hardware.memory.as_str(), hardware.storage.as_str()), (8, "45Gi", "50Gi"));
     assert!(status.started_at.is_some());

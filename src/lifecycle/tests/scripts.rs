@@ -3,7 +3,9 @@
 use super::cloud::Fault;
 use super::estate::text;
 use super::world::{NAME, World, secs};
-use crate::crd::{Adopt, CreationOutcome, DeletionPolicy, KeyRef, OnDifference, PaperspaceMachineSpec, StartupScript};
+use crate::crd::{
+    Adopt, CreationOutcome, DeletionPolicy, KeyRef, OnDifference, PaperspaceMachineSpec, PowerState, RESTART_REQUESTED, StartupScript,
+};
 use crate::lifecycle::observe::{Facts, SourceLook};
 use crate::lifecycle::script_text::ScriptText;
 use crate::lifecycle::step::{Requeue, Step, StepKind};
@@ -242,6 +244,33 @@ fn while_kubernetes_cannot_be_asked_nothing_is_concluded() {
     world.cloud.estate.text = blind();
     world.run_for(secs(100));
     assert_eq!((world.steps.len(), world.status_writes), (0, 0));
+}
+
+#[test]
+fn scripts_that_cannot_be_listed_do_not_stand_in_the_way_of_power() {
+    let mut world = World::running(|_| ());
+    world.cloud.estate.scripts_down = true;
+    world.edit(|s| (s.startup_script, s.power_state) = (inline("echo one"), PowerState::Stopped));
+    world.run_for(secs(100));
+    assert_eq!(world.machine().state, MachineState::Off);
+    assert!(world.conditions().contains("Ready=True/Stopped Synced=Unknown/ApiUnavailable"), "{}", world.conditions());
+    world.cloud.estate.scripts_down = false;
+    world.run();
+    assert_eq!(script(&world).2, [world.id()]);
+}
+
+#[test]
+fn a_restart_and_a_script_at_once_are_both_done_and_each_once() {
+    for first in [StepKind::WriteAhead, StepKind::Restart] {
+        let mut world = World::running(|_| ());
+        world.annotate(RESTART_REQUESTED, "now");
+        world.run_until(first);
+        world.edit(with(inline("echo one")));
+        world.run();
+        assert_eq!((world.count(StepKind::Restart), world.count(StepKind::CreateScript)), (1, 1), "{:?}", world.steps);
+        assert_eq!((world.said("Restarted"), world.said("RestartUncertain")), (1, 0));
+        assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::lifecycle::decide::decide;
 use crate::lifecycle::memory::{Memory, WriteAhead};
 use crate::lifecycle::names::Mark;
 use crate::lifecycle::observe::{
-    Access, Facts, KeySource, ListView, MachineLook, Moment, Observation, Question, Quota, Settings, SourceLook,
+    Access, Facts, KeySource, ListView, Listed, Listing, MachineLook, Moment, Observation, Question, Quota, Settings, SourceLook,
 };
 use crate::lifecycle::script_text::ScriptText;
 use crate::lifecycle::step::{Decision, Event, Next, Outcome, Requeue, Step, StepKind};
@@ -42,6 +42,10 @@ pub(super) struct Looks {
     pub(super) lagging_gets: u32,
     /// Every read of machines fails.
     pub(super) down: Option<Error>,
+    /// Snapshots cannot be listed.
+    pub(super) no_snapshots: Option<Error>,
+    /// The team's addresses cannot be read.
+    pub(super) no_addresses: Option<Error>,
     /// How long ago the account was read as a whole.
     pub(super) unobserved_for: Duration,
     /// Whether there is capacity.
@@ -322,6 +326,20 @@ impl World {
             facts.script_text = Some(SourceLook::Text { source, text: ScriptText::new(inline) });
             return;
         }
+        if matches!(question, Question::Listing { of: Listing::PublicIps, .. }) {
+            let answer = self
+                .looks
+                .no_addresses
+                .clone()
+                .or(down)
+                .map_or_else(|| Ok(Listed { began, items: std::sync::Arc::new(self.cloud.public_ips()) }), Err);
+            facts.public_ips = Some(answer);
+            return;
+        }
+        if let (Question::Listing { of: Listing::Snapshots, .. }, Some(error)) = (&question, &self.looks.no_snapshots) {
+            facts.snapshots = Some(Err(error.clone()));
+            return;
+        }
         if self.cloud.estate.answer(&question, began, down.clone(), facts).is_some() {
             return;
         }
@@ -381,7 +399,16 @@ impl World {
         let before = self.object.metadata.resource_version.clone();
         match &decision.step {
             Step::Nothing => return true,
-            step if self.cloud.estate.write(step) => return true,
+            step @ (Step::WriteConfigMap { .. } | Step::DeleteConfigMap { .. }) => {
+                let failed = self.cloud.fails(step.kind());
+                let outcome = failed.map_or(Outcome::Done, Outcome::Failed);
+                if outcome == Outcome::Done {
+                    self.cloud.estate.write(step);
+                }
+                let memory = std::mem::take(&mut self.memory);
+                self.memory = memory.learn(step, &outcome, self.object.metadata.generation, self.moment());
+                return outcome == Outcome::Done;
+            }
             Step::AddFinalizer => self.object.metadata.finalizers = Some(vec![FINALIZER.to_owned()]),
             Step::RemoveFinalizer => {
                 self.object.metadata.finalizers = None;

@@ -50,7 +50,7 @@ fn full() -> Value {
         "handledRestartAt": "now", "handledReconcileAt": "now", "startedAt": T, "stoppedAt": T,
         "applied": {
             "startupScriptId": "sc1", "autoShutdown": true, "autoSnapshot": true, "restorePoint": true, "staticIpRequested": true,
-            "allocatedIp": "203.0.113.7", "retainIp": true, "accessors": ["u1"], "connection": "c",
+            "allocatedIp": "203.0.113.7", "namedIp": "203.0.113.8", "retainIp": true, "accessors": ["u1"], "connection": "c",
         },
         "resolved": {"templateId": "t1", "networkName": "lab", "networkId": "n1"},
         "ownedScript": {

@@ -17,9 +17,17 @@ use crate::lifecycle::script_text::ScriptText;
 use crate::lifecycle::step::StepKind;
 use crate::paperspace::Error;
 use crate::paperspace::types::{
-    EventState, Machine, MachineEvent, MachineState, PublicIpType, RestorePointFrequency, SnapshotFrequency as Wire,
+    EventState, Machine, MachineEvent, MachineState, PublicIp, PublicIpType, RestorePointFrequency, SnapshotFrequency as Wire,
 };
 use crate::properties::Dice;
+
+/// A static address that the team had before.
+pub(super) const OWN: &str = "7.7.7.7";
+
+/// The same on Paperspace, free.
+pub(super) fn own_address() -> PublicIp {
+    PublicIp { ip: OWN.to_owned(), region: "ny2".to_owned(), assigned_machine_id: None }
+}
 
 pub(super) const IDS: [&str; 3] = ["ps1", "ps2", "psx"];
 /// Ids of attempts and operations, the present pass's among them.
@@ -29,7 +37,7 @@ fn team(d: &mut Dice) -> String {
     if d.one_in(24) { d.word(&["te2"]) } else { "te1".to_owned() }
 }
 
-const KINDS: [StepKind; 14] = [
+const KINDS: [StepKind; 18] = [
     StepKind::Create,
     StepKind::Update,
     StepKind::Resize,
@@ -42,6 +50,10 @@ const KINDS: [StepKind; 14] = [
     StepKind::DeleteScript,
     StepKind::AddAccessor,
     StepKind::RemoveAccessor,
+    StepKind::AssignIp,
+    StepKind::UnassignIp,
+    StepKind::WriteConfigMap,
+    StepKind::DeleteConfigMap,
     StepKind::ReleaseIp,
     StepKind::Delete,
 ];
@@ -87,8 +99,8 @@ pub(super) fn spec(d: &mut Dice) -> PaperspaceMachineSpec {
         network_id: d.maybe(|d| d.word(&["n1", "n2"])),
         network_name: d.maybe(|d| d.word(&["lab", "office"])),
         public_ip: d.maybe(|d| PublicIpSpec {
-            kind: d.pick(&[PublicIpKind::Static, PublicIpKind::Dynamic, PublicIpKind::None]),
-            address: d.maybe(|d| d.word(&["7.7.7.7"])),
+            kind: d.pick(&[PublicIpKind::Static, PublicIpKind::Static, PublicIpKind::Dynamic, PublicIpKind::None]),
+            address: d.maybe(|d| d.word(&[OWN, OWN, OWN, "9.9.9.9"])),
             reclaim_policy: d.maybe(|d| d.pick(&[ReclaimPolicy::Release, ReclaimPolicy::Retain])),
         }),
         auto_shutdown: d.maybe(|d| AutoShutdown { timeout_hours: d.pick(&[8, 1, 168, 0, i32::MIN]), force: d.one_in(2) }),
@@ -108,7 +120,7 @@ pub(super) fn spec(d: &mut Dice) -> PaperspaceMachineSpec {
         email_password: d.one_in(2),
         startup_script: d.maybe(startup_script),
         accessors: if d.one_in(3) { Some(accessors(d)) } else { None },
-        write_connection_to: None,
+        write_connection_to: if d.one_in(8) { Some(WriteConnectionTo { config_map_name: d.word(&["one", "two"]) }) } else { None },
         credentials_ref: d.maybe(|d| CredentialsRef { name: d.word(&["key"]), key: "apiKey".to_owned() }),
         adopt: if d.one_in(4) { Some(adopt(d)) } else { None },
         management_policy: if d.one_in(6) { ManagementPolicy::Observe } else { ManagementPolicy::Manage },
@@ -181,6 +193,11 @@ pub(super) fn valid_spec(d: &mut Dice) -> PaperspaceMachineSpec {
         people.user_ids = d.several(2, |d| d.pick(&["u1", "u2", "u3"]).to_owned());
         people.emails = d.several(1, |d| d.pick(&["ann@example.com", "BOB@example.com"]).to_owned());
     }
+    if let Some(ip) = &mut spec.public_ip {
+        // The one that the worlds' teams own.
+        ip.address = d.maybe(|_| OWN.to_owned()).filter(|_| ip.kind == PublicIpKind::Static);
+        ip.reclaim_policy = ip.reclaim_policy.filter(|_| ip.kind == PublicIpKind::Static);
+    }
     if let Some(shutdown) = &mut spec.auto_shutdown {
         shutdown.timeout_hours = d.pick(&[8, 1, 168]);
     }
@@ -230,7 +247,12 @@ pub(super) fn object(d: &mut Dice, now: Timestamp) -> PaperspaceMachine {
     object.status = if d.one_in(8) { None } else { Some(self::status(d, now)) };
     let script = object.spec.startup_script.as_ref().and_then(|s| s.script_id.clone());
     if let Some(status) = object.status.as_mut().filter(|_| !d.one_in(4)) {
-        status.applied.get_or_insert_default().startup_script_id = script;
+        let applied = status.applied.get_or_insert_default();
+        applied.startup_script_id = script;
+        applied.connection = object.spec.write_connection_to.as_ref().map(|to| to.config_map_name.clone());
+        if let Some(named) = desired::named_address(&object.spec) {
+            (applied.named_ip, applied.allocated_ip, applied.static_ip_requested) = (Some(named.to_owned()), None, false);
+        }
     }
     if let (Some(status), Some(people)) = (object.status.as_mut().filter(|_| !d.one_in(3)), &object.spec.accessors) {
         status.applied.get_or_insert_default().accessors.clone_from(&people.user_ids);
@@ -294,9 +316,10 @@ pub(super) fn applied(d: &mut Dice) -> Applied {
         restore_point: d.one_in(2),
         static_ip_requested: d.one_in(2),
         allocated_ip: d.maybe(|d| d.word(&["9.9.9.9"])),
+        named_ip: d.maybe(|d| d.word(&["7.7.7.7", "9.9.9.9"])),
         retain_ip: d.one_in(4),
         accessors: d.several(3, user_id),
-        connection: None,
+        connection: d.maybe(|d| d.word(&["one", "two"])),
     }
 }
 
@@ -327,10 +350,10 @@ fn status(d: &mut Dice, now: Timestamp) -> PaperspaceMachineStatus {
         }),
         owned_script: if d.one_in(3) { Some(owned_script(d, now)) } else { None },
         os: d.maybe(Dice::text),
-        agent_type: None,
+        agent_type: d.maybe(Dice::text),
         updates_pending: d.one_in(2),
-        desktop: None,
-        snapshots: None,
+        desktop: d.maybe(|d| Desktop { protocol: "VNC".to_owned(), host: d.text(), port: 5900 }),
+        snapshots: d.maybe(|d| Snapshots { count: 1, newest_id: d.maybe(Dice::text) }),
         public_ip: d.maybe(Dice::text),
         private_ip: None,
         network_id: None,
@@ -362,7 +385,7 @@ pub(super) fn machine(d: &mut Dice, id: String, now: Timestamp) -> Machine {
         state: state(d),
         os: d.text(),
         machine_type: d.word(&["A4000", "C5"]),
-        agent_type: d.text(),
+        agent_type: if d.one_in(2) { d.text() } else { d.word(&["LinuxDesktop", "WindowsDesktop", "LinuxHeadless"]) },
         cpus: d.pick(&numbers),
         ram: d.pick(&[45 << 30, 0, 1, u64::MAX]),
         storage_total: d.pick(&[50 << 30, 50 << 30, 100 << 30, 50_000_000_000, 77 << 30, 0, 1, u64::MAX]),
@@ -370,7 +393,7 @@ pub(super) fn machine(d: &mut Dice, id: String, now: Timestamp) -> Machine {
         region: d.word(&["East Coast (NY2)", "ny2", "West Coast (CA1)", "NY2 ("]),
         private_ip: d.maybe(|d| d.word(&["10.0.0.1"])),
         network_id: d.maybe(|d| d.word(&["n1", "n2"])),
-        public_ip: d.maybe(|d| d.word(&["9.9.9.9", "5.5.5.5"])),
+        public_ip: d.maybe(|d| d.word(&["9.9.9.9", "5.5.5.5", OWN])),
         public_ip_type: match d.below(12) {
             11 => PublicIpType::Unknown(d.text()),
             n => [PublicIpType::Dynamic, PublicIpType::Static, PublicIpType::None][n % 3].clone(),
@@ -407,6 +430,9 @@ pub(super) fn agreeing(d: &mut Dice, object: &PaperspaceMachine, mut machine: Ma
     machine.network_id = spec.network_id.clone().or(machine.network_id);
     if let Some(ip) = &spec.public_ip {
         machine.public_ip_type = desired::public_ip_type(ip.kind);
+    }
+    if let Some(address) = desired::named_address(spec) {
+        machine.public_ip = Some(address.to_owned());
     }
     machine.auto_shutdown_enabled = spec.auto_shutdown.is_some();
     machine.auto_shutdown_timeout = spec.auto_shutdown.as_ref().map(|s| f64::from(s.timeout_hours));
@@ -526,6 +552,8 @@ pub(super) fn memory(d: &mut Dice, now: Moment) -> Memory {
         troubles: d.several(4, |d| (d.pick(&KINDS), trouble(d, now.mono))).into_iter().collect(),
         sent: d.several(4, |d| (d.pick(&KINDS), (d.pick(&[1, 2, 4, 0, u32::MAX]), ago(d)))).into_iter().collect(),
         power_event: d.maybe(|d| (d.word(&["ev1", "ev2"]), ago(d))),
+        desktop_asked: d.maybe(|d| (d.word(&["None None"]), ago(d))),
+        snapshots_failed: d.maybe(ago),
         failed_looks: d.pick(&[0, 1, u32::MAX]),
         key: d.pick(&ALL_KEYS),
         unusable: d.one_in(2),

@@ -66,7 +66,11 @@ pub(super) fn accessor(d: &mut Dice) -> Accessor {
 }
 
 pub(super) fn public_ip(d: &mut Dice) -> PublicIp {
-    PublicIp { ip: d.word(&["7.7.7.7", "9.9.9.9"]), region: d.word(&["ny2", "ca1"]), assigned_machine_id: d.maybe(id) }
+    PublicIp {
+        ip: d.word(&["7.7.7.7", "7.7.7.7", "9.9.9.9"]),
+        region: d.word(&["ny2", "ny2", "ny2", "ca1"]),
+        assigned_machine_id: d.maybe(id),
+    }
 }
 
 pub(super) fn script(d: &mut Dice, now: Timestamp) -> StartupScript {

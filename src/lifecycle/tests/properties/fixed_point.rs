@@ -22,6 +22,7 @@ const BOUND: Duration = Duration::from_hours(8);
 fn somewhere(d: &mut Dice, story: &mut String) -> World {
     let spec = anything::valid_spec(d);
     let mut world = World::new(|s| *s = spec);
+    world.cloud.estate.public_ips.push(anything::own_address());
     // Ids of machines that were there before are not given again.
     world.cloud.next = 10;
     for _ in 0..d.below(4) {
@@ -77,6 +78,9 @@ fn turn(world: &mut World, d: &mut Dice, story: &mut String) {
                 StepKind::ReleaseIp,
                 StepKind::AddAccessor,
                 StepKind::RemoveAccessor,
+                StepKind::AssignIp,
+                StepKind::UnassignIp,
+                StepKind::WriteConfigMap,
             ];
             let kind = d.pick(&kinds);
             let fault = d.pick(&[Fault::LoseReply, Fault::Drop, Fault::Refuse(400, "no"), Fault::Refuse(500, "?"), Fault::Ignore]);
@@ -157,6 +161,9 @@ fn tells_the_truth(world: &World) -> Result<(), String> {
     if let Some(reason) = reasons.iter().find(|r| conditions.contains(**r)).filter(|_| !waits) {
         return Err(format!("at rest, and says {reason}"));
     }
+    if world.cloud.estate.public_ips.is_empty() {
+        return Err("an address of the team's own was released".to_owned());
+    }
     let synced = conditions.contains("Ready=True") && conditions.contains("Synced=True");
     if !synced || spec.management_policy == ManagementPolicy::Observe || spec.suspend {
         return Ok(());
@@ -218,6 +225,7 @@ fn what_was_never_touched_by_others_comes_to_what_the_spec_says() {
             crate::crd::PaperspaceMachineSpec { adopt: None, template_id: Some("tmpl".to_owned()), region: "NY2".to_owned(), ..spec };
         let quiet = spec.suspend || spec.management_policy == ManagementPolicy::Observe;
         let mut world = World::new(|s| *s = spec);
+        world.cloud.estate.public_ips.push(anything::own_address());
         let mut story = String::new();
         settle(&mut world, &mut story)?;
         let conditions = world.conditions();

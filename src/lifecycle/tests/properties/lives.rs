@@ -16,7 +16,8 @@ use crate::lifecycle::observe::KeySource;
 use crate::lifecycle::step::{Requeue, StepKind};
 use crate::properties::{Dice, check};
 
-const KINDS: [StepKind; 5] = [StepKind::Create, StepKind::Update, StepKind::Delete, StepKind::Start, StepKind::Stop];
+const KINDS: [StepKind; 7] =
+    [StepKind::Create, StepKind::Update, StepKind::Delete, StepKind::Start, StepKind::Stop, StepKind::AssignIp, StepKind::UnassignIp];
 
 /// What is there before the resource is, and belongs to others or to nobody.
 const OTHERS: [(&str, &str); 3] = [("psx", "mine"), ("psy", "other-aaaaaaaaaaaa"), ("psz", "ml-train")];
@@ -42,6 +43,7 @@ impl Life {
         spec.region = "NY2".to_owned();
         spec.deletion_policy = None;
         let mut world = World::new(|s| *s = spec);
+        world.cloud.estate.public_ips.push(anything::own_address());
         for (id, name) in OTHERS {
             let mut other = machine(id, name);
             other.dt_created -= secs(86_400);
@@ -114,6 +116,9 @@ impl Life {
     fn check(&self) -> Result<(), String> {
         if self.made().len() > 1 {
             return Err(format!("two machines: {:?}", self.made()));
+        }
+        if self.world.cloud.estate.public_ips.is_empty() {
+            return Err("an address of the team's own was released".to_owned());
         }
         let mine = self.world.object.spec.adopt.as_ref().map(|a| a.machine_id.as_str()).filter(|_| self.world.said("Adopted") > 0);
         let here: BTreeSet<&str> = self.world.cloud.machines.iter().map(|m| m.id.as_str()).collect();

@@ -8,10 +8,11 @@ use super::super::world::{ENDPOINT, MARK};
 use super::{anything, estate, scripts};
 use crate::crd::*;
 use crate::lifecycle::decide::{decide, deletion_policy};
+use crate::lifecycle::desired::named_address;
 use crate::lifecycle::memory::Memory;
 use crate::lifecycle::names::Mark;
 use crate::lifecycle::observe::{
-    Access, Answer, Facts, ListView, Listed, Listing, MachineLook, Moment, Observation, Question, Quota, Settings,
+    Access, Answer, ConfigMapLook, Facts, ListView, Listed, Listing, MachineLook, Moment, Observation, Question, Quota, Settings,
 };
 use crate::lifecycle::step::{Decision, Next, Requeue, Step};
 use crate::paperspace::clean_text;
@@ -207,6 +208,12 @@ const PROMISES: &[(&str, Promise)] = &[
         "an address is given back only if it was allocated here and is not needed any more",
         an_address_is_given_back_only_if_it_was_allocated_here_and_is_not_needed_any_more,
     ),
+    (
+        "an address of the team's own goes only to and from the resource's machine",
+        an_address_of_the_teams_own_goes_only_to_and_from_the_resources_machine,
+    ),
+    ("what the spec names is never taken for what was allocated", what_the_spec_names_is_never_taken_for_what_was_allocated),
+    ("a ConfigMap is only written where it is the resource's", a_config_map_is_only_written_where_it_is_the_resources),
     ("power changes only as the resource asks", power_changes_only_as_the_resource_asks),
     (
         "a machine is created only for an attempt that was written down just now",
@@ -319,8 +326,12 @@ fn nothing_is_destroyed_that_nobody_asked_to_destroy(case: &Case, decided: &Deci
 }
 
 fn what_is_changed_was_looked_at_just_now(case: &Case, decided: &Decided) -> Result<(), String> {
-    let (Step::Start { id } | Step::Stop { id } | Step::Restart { id, .. } | Step::Update { id, .. } | Step::Delete { id }) =
-        &decided.decision.step
+    let (Step::Start { id }
+    | Step::Stop { id }
+    | Step::Restart { id, .. }
+    | Step::Update { id, .. }
+    | Step::AssignIp { machine: Some(id), .. }
+    | Step::Delete { id }) = &decided.decision.step
     else {
         return Ok(());
     };
@@ -336,7 +347,12 @@ fn a_resource_that_goes_only_lets_go_or_destroys(case: &Case, decided: &Decided)
         !deleting(case)
             || matches!(
                 step,
-                Step::Nothing | Step::RemoveFinalizer | Step::ReleaseIp { .. } | Step::Delete { .. } | Step::DeleteScript { .. }
+                Step::Nothing
+                    | Step::RemoveFinalizer
+                    | Step::ReleaseIp { .. }
+                    | Step::AssignIp { machine: None, .. }
+                    | Step::Delete { .. }
+                    | Step::DeleteScript { .. }
             ),
         "does something else",
     )
@@ -364,7 +380,62 @@ fn an_address_is_given_back_only_if_it_was_allocated_here_and_is_not_needed_any_
     let keeps = before(case).machine_id.and_then(|id| seen(decided, &id).cloned());
     let still =
         keeps.is_some_and(|m| m.public_ip.as_ref() == Some(ip) && m.public_ip_type == crate::paperspace::types::PublicIpType::Static);
-    ensure(deleting(case) || !still, "in use by the machine")
+    ensure(deleting(case) || !still, "in use by the machine")?;
+    ensure(named_address(spec) != Some(ip) && applied.named_ip.as_ref() != Some(ip), "the team's own")?;
+    let list = decided.facts.public_ips.as_ref().and_then(|l| l.as_ref().ok()).ok_or("the team's addresses were not looked at")?;
+    let Some(other) = list.items.iter().find(|row| row.ip == *ip).and_then(|row| row.assigned_machine_id.as_ref()) else { return Ok(()) };
+    let known = before(case).machine_id.as_ref() == Some(other) || case.memory.accepted.contains(other);
+    let direct = decided.facts.direct.get(other).and_then(|look| look.as_ref().ok()).and_then(|look| look.machine.as_ref());
+    ensure(known || direct.is_none_or(|m| m.dt_deleted.is_some() || is_ours(m)), "another machine has it")
+}
+
+fn an_address_of_the_teams_own_goes_only_to_and_from_the_resources_machine(case: &Case, decided: &Decided) -> Result<(), String> {
+    let Step::AssignIp { ip, machine } = &decided.decision.step else { return Ok(()) };
+    let (spec, status) = (&case.object.spec, before(case));
+    let list = decided.facts.public_ips.as_ref().and_then(|l| l.as_ref().ok()).ok_or("the team's addresses were not looked at")?;
+    ensure(list.began + Duration::from_secs(5) >= case.began.mono, "an old list")?;
+    let row = list.items.iter().find(|row| row.ip == *ip).ok_or("not the team's")?;
+    let applied = status.applied.clone().unwrap_or_default();
+    let Some(id) = machine else {
+        let from = row.assigned_machine_id.as_ref().ok_or("nobody has it")?;
+        ensure(deleting(case) && deletion_policy(spec) == DeletionPolicy::Delete, "the machine is not to go")?;
+        ensure(seen(decided, from).is_some_and(|m| !is_anothers(m) && m.public_ip.as_ref() == Some(ip)), "another machine has it")?;
+        return ensure(named_address(spec) == Some(ip) || applied.named_ip.as_ref() == Some(ip), "not named");
+    };
+    ensure(named_address(spec) == Some(ip) && !deleting(case), "not asked for")?;
+    ensure(seen(decided, id).is_some_and(|m| !is_anothers(m)), "another's machine")?;
+    ensure(row.assigned_machine_id.as_ref().is_none_or(|other| other == id), "another machine has it")?;
+    ensure(applied.named_ip.as_ref() == Some(ip) && applied.allocated_ip.as_ref() != Some(ip), "not written down")?;
+    ensure(!applied.static_ip_requested || applied.allocated_ip.is_some(), "an allocation may still come")
+}
+
+fn what_the_spec_names_is_never_taken_for_what_was_allocated(case: &Case, decided: &Decided) -> Result<(), String> {
+    let allocated = |s: &PaperspaceMachineStatus| s.applied.as_ref().and_then(|a| a.allocated_ip.clone());
+    let (old, new) = (allocated(&before(case)), allocated(&decided.decision.status));
+    let named = named_address(&case.object.spec).map(str::to_owned);
+    ensure(new.is_none() || new != named || new == old, "it is")?;
+    ensure(
+        !(named.is_some() && matches!(decided.decision.step, Step::Update { ref body, .. } if body.public_ip_type.is_some())),
+        "allocates",
+    )
+}
+
+fn a_config_map_is_only_written_where_it_is_the_resources(case: &Case, decided: &Decided) -> Result<(), String> {
+    let wanted = case.object.spec.write_connection_to.as_ref().map(|to| &to.config_map_name);
+    let published = before(case).applied.and_then(|a| a.connection);
+    match &decided.decision.step {
+        Step::WriteConfigMap { name, data } => {
+            ensure(wanted == Some(name) && published.as_ref() == Some(name) && !deleting(case), "not asked for, or not written down")?;
+            ensure(matches!(decided.facts.config_maps.get(name), Some(ConfigMapLook::Absent | ConfigMapLook::Ours { .. })), "another's")?;
+            let known = ["host", "privateIp", "user", "machineId"];
+            ensure(data.iter().all(|(k, v)| known.contains(&k.as_str()) && *v == clean_text(v)), "other keys, or text as it came")
+        }
+        Step::DeleteConfigMap { name } => {
+            ensure(wanted != Some(name) && published.as_ref() == Some(name) && !deleting(case), "still asked for, or never published")?;
+            ensure(matches!(decided.facts.config_maps.get(name), Some(ConfigMapLook::Ours { .. })), "another's")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn power_changes_only_as_the_resource_asks(case: &Case, decided: &Decided) -> Result<(), String> {
@@ -545,7 +616,9 @@ fn what_must_not_be_forgotten_is_not(case: &Case, decided: &Decided) -> Result<(
     let allocated = |s: &PaperspaceMachineStatus| s.applied.as_ref().and_then(|a| a.allocated_ip.clone());
     let told = decided.decision.events.iter().any(|e| matches!(e.reason, "Retained" | "AddressNotReleased"));
     let released = matches!(decided.decision.step, Step::ReleaseIp { .. });
-    ensure(allocated(&old).is_none() || allocated(new) == allocated(&old) || released || told, "an address")?;
+    let spec_names = named_address(&case.object.spec).map(str::to_owned);
+    let named = [spec_names, old.applied.as_ref().and_then(|a| a.named_ip.clone())].contains(&allocated(&old));
+    ensure(allocated(&old).is_none() || allocated(new) == allocated(&old) || released || told || named, "an address")?;
     let observes = case.object.spec.management_policy == ManagementPolicy::Observe;
     let adopts = case.object.spec.adopt.is_some() && (observes || old.adopted_at.is_none());
     let Some(id) = old.machine_id.filter(|id| new.machine_id.as_ref() != Some(id) && !adopts) else { return Ok(()) };
@@ -578,8 +651,18 @@ fn what_others_wrote_reaches_status_and_events_clean(case: &Case, decided: &Deci
     let hardware = status.hardware.iter().flat_map(|h| &h.accelerators);
     let drift = status.drift.iter().flat_map(|d| [&d.desired, &d.observed]);
     let messages = status.conditions.iter().map(|c| &c.message);
-    let shown = [&status.machine_name, &status.state, &status.public_ip, &status.private_ip, &status.network_id, &status.hourly_rate_usd];
-    for text in shown.into_iter().flatten().chain(hardware).chain(drift).chain(messages) {
+    let places = status.desktop.iter().map(|d| &d.host).chain(status.snapshots.iter().filter_map(|s| s.newest_id.as_ref()));
+    let shown = [
+        &status.os,
+        &status.agent_type,
+        &status.machine_name,
+        &status.state,
+        &status.public_ip,
+        &status.private_ip,
+        &status.network_id,
+        &status.hourly_rate_usd,
+    ];
+    for text in shown.into_iter().flatten().chain(hardware).chain(drift).chain(messages).chain(places) {
         ensure(*text == clean_text(text), &format!("as it came: {text:?}"))?;
     }
     Ok(())
