@@ -170,6 +170,28 @@ async fn a_hundred_who_ask_at_once_share_one_list() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_thousand_creates_in_ten_minutes_cost_one_list_of_each_kind_of_template() {
+    let fleet = Fleet::new(&["k1=te1"]);
+    let (account, client) = fleet.account().await;
+    let now = || account.now();
+    // As the core asks: what is ten minutes old is good enough. All at once, then one by one.
+    let create = || async {
+        let a_while_ago = account.now().saturating_sub(Duration::from_mins(10));
+        account.listings.os_templates.get(now, a_while_ago, client.os_templates()).await.unwrap();
+        account.listings.custom_templates.get(now, a_while_ago, client.custom_templates()).await.unwrap();
+    };
+    join_all((0..500).map(|_| create())).await;
+    for _ in 0..500 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        create().await;
+    }
+    assert_eq!((fleet.world.calls("GET /os-templates"), fleet.world.calls("GET /custom-templates")), (1, 1));
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    create().await;
+    assert_eq!((fleet.world.calls("GET /os-templates"), fleet.world.calls("GET /custom-templates")), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn those_who_waited_for_a_list_that_failed_share_the_failure() {
     let fleet = Fleet::new(&["k1=te1"]);
     let (account, client) = fleet.account().await;

@@ -14,6 +14,7 @@ use super::backoff;
 use super::desired;
 use super::memory::{Reply, SeenAttempt};
 use super::names::Mark;
+use super::networks;
 use super::pass::{End, Flow, Pass};
 use super::prepare::{self, Prepared};
 use super::script_attempt;
@@ -310,6 +311,15 @@ fn refused(p: &mut Pass, creation: Creation, error: &crate::paperspace::Error) -
     }
     let because = refusal(&creation);
     p.status.creation = Some(creation);
+    match networks::means_another(p) {
+        Ok(false) => {}
+        Ok(true) => {
+            // What was refused is not what would be asked for now: that is not waited with.
+            p.memory.troubles.remove(&StepKind::Create);
+            p.status.creation.iter_mut().for_each(|c| c.message = None);
+        }
+        Err(end) => return end,
+    }
     if let Some((blocked, left)) = p.blocked(StepKind::Create) {
         return wait_refused(p, because.unwrap_or(blocked), left);
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::crd::conditions::{Because, READY, SYNCED};
 use crate::crd::reason::Reason;
+use crate::paperspace::Error;
 use crate::paperspace::types::{Machine, MachineEvent, StartupScript};
 
 use super::backoff;
@@ -46,7 +47,7 @@ impl<'a> Pass<'a> {
     }
 
     /// A read that failed. What has nothing pending keeps its conditions until it has not been seen for ten minutes.
-    pub(super) fn look_failed(&mut self, error: &crate::paperspace::Error) -> End {
+    pub(super) fn look_failed(&mut self, error: &Error) -> End {
         self.memory.failed_looks = self.memory.failed_looks.saturating_add(1);
         let after = backoff::after_failures(self.memory.failed_looks, self.uid()).max(error.retry_after().unwrap_or_default());
         self.again(after);
@@ -185,9 +186,22 @@ impl<'a> Pass<'a> {
         begun_after: Duration,
         facts: impl Fn(&'a Facts) -> &'a Option<Answer<Listed<T>>>,
     ) -> Flow<&'a Listed<T>> {
+        match self.listing_if_any(of, begun_after, facts)? {
+            Ok(list) => Ok(list),
+            Err(error) => Err(self.look_failed(error)),
+        }
+    }
+
+    /// The same where the pass goes on without one.
+    pub(super) fn listing_if_any<T>(
+        &mut self,
+        of: Listing,
+        begun_after: Duration,
+        facts: impl Fn(&'a Facts) -> &'a Option<Answer<Listed<T>>>,
+    ) -> Flow<Result<&'a Listed<T>, &'a Error>> {
         match facts(self.o.facts) {
-            Some(Ok(list)) if list.began >= begun_after => Ok(list),
-            Some(Err(error)) => Err(self.look_failed(error)),
+            Some(Ok(list)) if list.began >= begun_after => Ok(Ok(list)),
+            Some(Err(error)) => Ok(Err(error)),
             _ => Err(self.ask(Question::Listing { of, begun_after })),
         }
     }
@@ -207,8 +221,7 @@ impl<'a> Pass<'a> {
 pub(super) const A_WHILE: Duration = Duration::from_mins(10);
 
 /// The conditions' word for an error that passes.
-pub(super) fn trouble_with(error: &crate::paperspace::Error) -> Because {
-    use crate::paperspace::Error;
+pub(super) fn trouble_with(error: &Error) -> Because {
     match error {
         Error::Rejected { status: 401, .. } => Because::new(
             Reason::CredentialsRejected,

@@ -4,10 +4,14 @@
 
 use std::time::Duration;
 
+use crate::crd::CreationOutcome;
 use crate::crd::conditions::Because;
 use crate::crd::reason::Reason;
+use crate::paperspace::Error;
 use crate::paperspace::types::PrivateNetwork;
 
+use super::desired;
+use super::looks::trouble_with;
 use super::names::region_code;
 use super::observe::Listing;
 use super::pass::{Flow, Pass};
@@ -22,13 +26,25 @@ const MOST: usize = 12;
 /// Looks the network up and notes it in `status.resolved`; ends the pass where there is none to create a machine in.
 pub(super) fn resolve(p: &mut Pass) -> Flow<()> {
     let problem = match p.spec().network_id.clone() {
-        Some(id) => elsewhere(p, &id)?,
+        Some(id) => Ok(elsewhere(p, &id)?),
         None => named(p)?,
     };
     match problem {
-        None => Ok(()),
-        Some(because) => Err(p.wait(because, Some(AGAIN))),
+        Ok(None) => Ok(()),
+        Ok(Some(because)) => Err(p.wait(because, Some(AGAIN))),
+        Err(error) => Err(p.look_failed(error)),
     }
+}
+
+/// Whether the name means another network by now than the one that was asked for when Paperspace refused to create the machine, or none.
+pub(super) fn means_another(p: &mut Pass) -> Flow<bool> {
+    let id = |p: &Pass| desired::network_id(p.spec(), &p.status);
+    let Some(sent) = id(p).filter(|_| p.spec().network_id.is_none()) else { return Ok(false) };
+    Ok(match named(p)? {
+        Ok(None) => id(p) != Some(sent),
+        Ok(Some(_)) => true,
+        Err(_) => false,
+    })
 }
 
 /// The same for a machine that exists: what is wrong is for `Synced` to say, and stops nothing else.
@@ -36,24 +52,34 @@ pub(super) fn follow(p: &mut Pass) -> Flow<Option<Because>> {
     if p.observes() || p.spec().network_id.is_some() {
         return Ok(None);
     }
-    let problem = named(p)?;
+    let problem = named(p)?.unwrap_or_else(|error| Some(trouble_with(error)));
     if problem.is_some() {
         p.again(AGAIN);
     }
     Ok(problem)
 }
 
-fn named(p: &mut Pass) -> Flow<Option<Because>> {
-    let Some(name) = p.spec().network_name.clone() else { return Ok(None) };
+/// What is wrong with the name, if anything is, or why that cannot be told.
+fn named<'a>(p: &mut Pass<'a>) -> Flow<Result<Option<Because>, &'a Error>> {
+    let Some(name) = p.spec().network_name.clone() else { return Ok(Ok(None)) };
     let known = p.status.resolved.as_ref().is_some_and(|r| r.network_name.as_deref() == Some(&name) && r.network_id.is_some());
     // A network that was deleted and made anew has another id: what Paperspace refuses is looked up again.
-    let refused = p.memory.troubles.get(&StepKind::Update).is_some_and(|t| t.error.is_refusal());
+    let created = p.status.machine_id.is_some();
+    let refused = if created {
+        p.memory.troubles.get(&StepKind::Update).is_some_and(|t| t.error.is_refusal())
+    } else {
+        p.status.creation.as_ref().is_some_and(|c| c.outcome == CreationOutcome::Refused)
+    };
     if known && !refused {
-        return Ok(None);
+        return Ok(Ok(None));
     }
     let first = if refused { p.just_now() } else { p.a_while_ago() };
     for since in [first, p.just_now()] {
-        let found = p.listing(Listing::Networks, since, |f| &f.networks)?.items.clone();
+        let found = match p.listing_if_any(Listing::Networks, since, |f| &f.networks)? {
+            Ok(list) => list.items.clone(),
+            // What was known stays.
+            Err(error) => return Ok(if known { Ok(None) } else { Err(error) }),
+        };
         let region = p.spec().region.clone();
         let here: Vec<&PrivateNetwork> =
             found.iter().filter(|n| n.dt_deleted.is_none() && region_code(&n.region) == region_code(&region)).collect();
@@ -61,10 +87,10 @@ fn named(p: &mut Pass) -> Flow<Option<Because>> {
         if let [only] = meant.as_slice() {
             let resolved = p.status.resolved.get_or_insert_default();
             (resolved.network_name, resolved.network_id) = (Some(name), Some(only.id.clone()));
-            return Ok(None);
+            return Ok(Ok(None));
         }
         if since == p.just_now() {
-            // One that was known stays: nothing is taken back for a list.
+            // One that was known stays while there is a machine: nothing is taken back for a list.
             let message = if meant.is_empty() {
                 format!("the team has no private network named {name:?} in {region}. There are: {}", listed(&here))
             } else {
@@ -74,15 +100,16 @@ fn named(p: &mut Pass) -> Flow<Option<Because>> {
                     listed(&meant)
                 )
             };
-            return Ok((!known).then(|| Because::new(Reason::NetworkNotFound, message)));
+            return Ok(Ok((!(known && created)).then(|| Because::new(Reason::NetworkNotFound, message))));
         }
     }
-    Ok(None)
+    Ok(Ok(None))
 }
 
-/// A network of another region cannot have the machine. One that is in no list, such as a region's default one, Paperspace decides about.
+/// A network of another region cannot have the machine. One that is in no list, such as a region's default one, and one that cannot be
+/// listed, Paperspace decides about.
 fn elsewhere(p: &mut Pass, id: &str) -> Flow<Option<Because>> {
-    let networks = p.listing(Listing::Networks, p.a_while_ago(), |f| &f.networks)?;
+    let Ok(networks) = p.listing_if_any(Listing::Networks, p.a_while_ago(), |f| &f.networks)? else { return Ok(None) };
     let region = region_code(&p.spec().region);
     let here = |n: &&PrivateNetwork| region_code(&n.region) == region;
     let mut rows = networks.items.iter().filter(|n| n.id == id);

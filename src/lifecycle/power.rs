@@ -111,9 +111,9 @@ fn start(p: &mut Pass, machine: &Machine) -> Flow<()> {
     if let Some((because, left)) = p.blocked(StepKind::Start) {
         let refused = p.memory.troubles.get(&StepKind::Start).map(|t| t.error.clone()).filter(Error::is_refusal);
         if let Some(error) = refused
-            && let Some(standing) = trouble::of_start(p, &error)?
+            && let Some(because) = trouble::of_start(p, &error)?
         {
-            p.ready = standing;
+            p.ready = because;
             p.again(left);
             return Err(p.end(Step::Nothing));
         }

@@ -46,7 +46,8 @@ fn look_up(p: &mut Pass, name: &TemplateName) -> Flow<String> {
         if since == p.just_now() {
             let message = if found.is_empty() {
                 let all = all_candidates(p, name, since)?;
-                format!("{}. There are: {}", missing(name, &p.spec().region), listed(&all))
+                let way_on = "No machine is created: create the resource anew with one of them, since template is fixed";
+                format!("{}. {way_on}. There are: {}", missing(name, &p.spec().region), listed(&all))
             } else {
                 format!("{} templates are meant by {}: {}. Write the id of one in templateId", found.len(), said(name), listed(&found))
             };
@@ -125,8 +126,8 @@ fn listed(candidates: &[Candidate]) -> String {
     if words.is_empty() { "none".to_owned() } else { words.join("; ") }
 }
 
-/// Whether the template is offered for the machine's type. What is in no list, and what lists no types, Paperspace decides. What it means
-/// that a type is listed as not available is not documented: it forbids nothing.
+/// Whether the template is offered for the machine's type. What is in no list, what lists no types, and what cannot be listed, Paperspace
+/// decides. What it means that a type is listed as not available is not documented: it forbids nothing.
 fn offered(p: &mut Pass, id: &str) -> Flow<()> {
     let wanted = &p.spec().machine_type;
     let lacks =
@@ -139,6 +140,7 @@ fn offered(p: &mut Pass, id: &str) -> Flow<()> {
         if since == p.just_now() {
             let labels: Vec<&str> = types.iter().take(60).map(|t| t.machine_type_label.as_str()).collect();
             let message = format!("template {id} is not offered for machine type {wanted}, only for {}", labels.join(", "));
+            let message = format!("{message}. No machine is created: write another machineType");
             return Err(p.wait(Because::new(Reason::MachineTypeNotOffered, message), Some(AGAIN)));
         }
     }
@@ -146,19 +148,11 @@ fn offered(p: &mut Pass, id: &str) -> Flow<()> {
 }
 
 fn types_of(p: &mut Pass, id: &str, since: Duration) -> Flow<Vec<AvailableMachineType>> {
-    // A list that Paperspace refuses to give says nothing, and forbids nothing.
-    let refused = |error: Option<&crate::paperspace::Error>| error.is_some_and(|e| e.is_refusal() || e.is_not_found());
-    if !refused(p.o.facts.os_templates.as_ref().and_then(|answer| answer.as_ref().err())) {
-        let list = p.listing(Listing::OsTemplates, since, |f| &f.os_templates)?;
-        if let Some(template) = list.items.iter().find(|t| t.id == id) {
-            return Ok(template.available_machine_types.clone());
-        }
+    let of_paperspace = p.listing_if_any(Listing::OsTemplates, since, |f| &f.os_templates)?;
+    if let Some(template) = of_paperspace.ok().and_then(|list| list.items.iter().find(|t| t.id == id)) {
+        return Ok(template.available_machine_types.clone());
     }
-    if !refused(p.o.facts.custom_templates.as_ref().and_then(|answer| answer.as_ref().err())) {
-        let list = p.listing(Listing::CustomTemplates, since, |f| &f.custom_templates)?;
-        if let Some(template) = list.items.iter().find(|t| t.id == id) {
-            return Ok(template.available_machine_types.clone());
-        }
-    }
-    Ok(Vec::new())
+    let of_team = p.listing_if_any(Listing::CustomTemplates, since, |f| &f.custom_templates)?;
+    let template = of_team.ok().and_then(|list| list.items.iter().find(|t| t.id == id));
+    Ok(template.map(|t| t.available_machine_types.clone()).unwrap_or_default())
 }

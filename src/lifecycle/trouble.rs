@@ -7,7 +7,7 @@ use crate::crd::conditions::Because;
 use crate::crd::reason::Reason;
 use crate::paperspace::Error;
 
-use super::observe::{Question, Quota};
+use super::observe::{KeySource, Question, Quota};
 use super::pass::{Flow, Pass};
 
 /// Types that are not offered everywhere, with the regions that have them, by the documentation's table of 2026. Types come and go: this
@@ -58,11 +58,40 @@ pub(super) fn never_in(machine_type: &str, region: &str) -> Option<String> {
 
 /// What a refused create means.
 pub(super) fn of_create(p: &mut Pass, error: &Error) -> Flow<Because> {
-    let (label, region) = (p.spec().machine_type.clone(), p.spec().region.clone());
-    let reason = match by_words(error, &region) {
+    let reason = match by_words(error, &p.spec().region) {
         Some(reason) => reason,
-        None => by_facts(p, error)?,
+        None => by_facts(p, error, true)?.unwrap_or(Reason::CreateRejected),
     };
+    if reason == Reason::QuotaReached {
+        count_anew(p)?;
+    }
+    Ok(said(p, reason, error))
+}
+
+/// What a refused start means, if it is about the account, the type or the capacity: a machine that is there counts in no quota.
+pub(super) fn of_start(p: &mut Pass, error: &Error) -> Flow<Option<Because>> {
+    let reason = match by_words(error, &p.spec().region) {
+        Some(Reason::QuotaReached) => None,
+        Some(reason) => Some(reason),
+        None => by_facts(p, error, false)?,
+    };
+    Ok(reason.map(|reason| said(p, reason, error)))
+}
+
+/// How many machines there may be, and are by now: a session may be old, and of those who waited for room one may have got it.
+fn count_anew(p: &mut Pass) -> Flow<()> {
+    let _ = p.try_key(KeySource::Own, true)?;
+    let begun_after = p.just_now();
+    match &p.o.facts.list {
+        Some(Ok(list)) if list.began >= begun_after => Ok(()),
+        Some(Err(_)) => Ok(()),
+        _ => Err(p.ask(Question::List { begun_after })),
+    }
+}
+
+/// The reason in words for a person, with Paperspace's.
+fn said(p: &Pass, reason: Reason, error: &Error) -> Because {
+    let (label, region) = (&p.spec().machine_type, &p.spec().region);
     let words = error.to_string();
     let what = match reason {
         Reason::QuotaReached => match p.o.quota.max {
@@ -76,7 +105,7 @@ pub(super) fn of_create(p: &mut Pass, error: &Error) -> Flow<Because> {
         Reason::MachineTypeNotApproved => format!(
             "the team needs Paperspace's approval for {label}: ask for it in the console (it takes one to two business days), or take another machineType"
         ),
-        Reason::MachineTypeNotInRegion => match regions_of(&label) {
+        Reason::MachineTypeNotInRegion => match regions_of(label) {
             Some(regions) => format!(
                 "{region} does not have {label}, by Paperspace's documentation {} do: take another region or machineType",
                 regions.join(", ")
@@ -86,21 +115,26 @@ pub(super) fn of_create(p: &mut Pass, error: &Error) -> Flow<Because> {
         Reason::OutOfCapacity => {
             format!("Paperspace has no {label} free in {region}; it is tried again. Another machineType or region may have some")
         }
-        _ => return Ok(Because::new(reason, words)),
+        _ => match recorded_template(p).filter(|_| words.to_ascii_lowercase().contains("template")) {
+            Some(id) => {
+                return Because::new(
+                    reason,
+                    format!(
+                        "{words}. spec.template was found to mean template {id} (status.resolved.templateId) and goes on meaning it: if that \
+                         template is gone, delete this resource and create it anew"
+                    ),
+                );
+            }
+            None => return Because::new(reason, words),
+        },
     };
-    Ok(Because::new(reason, format!("{what}. Paperspace says: {words}")))
+    Because::new(reason, format!("{what}. Paperspace says: {words}"))
 }
 
-/// What a refused start means, if it is about the account.
-pub(super) fn of_start(p: &mut Pass, error: &Error) -> Flow<Option<Because>> {
-    let region = p.spec().region.clone();
-    let bad = match by_words(error, &region) {
-        Some(Reason::AccountNotInGoodStanding) => true,
-        Some(_) => false,
-        None => in_bad_standing(p)?,
-    };
-    let message = bad.then(|| format!("{}. Paperspace says: {error}", standing(p)));
-    Ok(message.map(|message| Because::new(Reason::AccountNotInGoodStanding, message)))
+/// The template that was found by its name.
+fn recorded_template<'p>(p: &'p Pass) -> Option<&'p str> {
+    p.spec().template.as_ref()?;
+    p.status.resolved.as_ref()?.template_id.as_deref()
 }
 
 fn standing(p: &Pass) -> String {
@@ -135,22 +169,25 @@ fn names_region(text: &str, region: &str) -> bool {
 }
 
 /// What is known of the account may explain a refusal whose words say nothing. One of the request itself is explained by nothing of the kind.
-fn by_facts(p: &mut Pass, error: &Error) -> Flow<Reason> {
+fn by_facts(p: &mut Pass, error: &Error, creates: bool) -> Flow<Option<Reason>> {
     if !matches!(error, Error::Rejected { status: 403 | 405 | 412 | 413 | 415, .. }) {
-        return Ok(Reason::CreateRejected);
+        return Ok(None);
+    }
+    if creates {
+        count_anew(p)?;
     }
     let Quota { machines, max } = p.o.quota;
-    if max.is_some_and(|max| machines >= max) {
-        return Ok(Reason::QuotaReached);
+    if creates && max.is_some_and(|max| machines >= max) {
+        return Ok(Some(Reason::QuotaReached));
     }
     if in_bad_standing(p)? {
-        return Ok(Reason::AccountNotInGoodStanding);
+        return Ok(Some(Reason::AccountNotInGoodStanding));
     }
     match &p.o.facts.available {
         None => Err(p.ask(Question::Availability)),
-        Some(Ok(false)) if never_in(&p.spec().machine_type, &p.spec().region).is_some() => Ok(Reason::MachineTypeNotInRegion),
-        Some(Ok(false)) => Ok(Reason::OutOfCapacity),
-        Some(Ok(true) | Err(_)) => Ok(Reason::CreateRejected),
+        Some(Ok(false)) if never_in(&p.spec().machine_type, &p.spec().region).is_some() => Ok(Some(Reason::MachineTypeNotInRegion)),
+        Some(Ok(false)) => Ok(Some(Reason::OutOfCapacity)),
+        Some(Ok(true) | Err(_)) => Ok(None),
     }
 }
 

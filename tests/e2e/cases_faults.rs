@@ -62,21 +62,28 @@ fn a_refused_create_says_why_costs_nothing_and_goes_on_when_the_spec_is_correcte
     t.wait_ready("full");
     let team = |change: Value| t.sim.call("POST", "teams/te1", Some(&change));
     let refused = [
-        ("template", json!({"templateId": "tnowhere"}), "Template tnowhere was not found."),
-        ("region", json!({"machineType": "RTX5000", "region": "AMS1"}), "Machine type RTX5000 is not available in ams1."),
-        ("approval", json!({"machineType": "H100"}), "Your team needs approval to use H100."),
+        ("template", json!({"templateId": "tnowhere"}), "CreateRejected", "Template tnowhere was not found."),
+        (
+            "region",
+            json!({"machineType": "RTX5000", "region": "AMS1"}),
+            "MachineTypeNotInRegion",
+            "Machine type RTX5000 is not available in ams1.",
+        ),
+        ("approval", json!({"machineType": "H100"}), "MachineTypeNotApproved", "Your team needs approval to use H100."),
     ];
-    for (name, spec, _) in &refused {
+    for (name, spec, ..) in &refused {
         t.apply(&t.machine(name, spec.clone()));
     }
-    for (name, _, message) in &refused {
-        t.wait_reason(name, "Ready", "CreateRejected");
-        says_rejected(&t, name, message);
+    for (name, _, reason, message) in &refused {
+        t.wait_reason(name, "Ready", reason);
+        says_rejected(&t, name, reason, message);
     }
     team(json!({"maxMachines": 1}));
     t.apply(&t.machine("quota", json!({})));
-    t.wait_reason("quota", "Ready", "CreateRejected");
-    says_rejected(&t, "quota", "Your team has reached its limit of 1 machines.");
+    t.wait_reason("quota", "Ready", "QuotaReached");
+    says_rejected(&t, "quota", "QuotaReached", "Your team has reached its limit of 1 machines.");
+    let (_, _, text) = t.condition("quota", "Ready");
+    assert!(text.contains("may have 1 machines and has 1"), "the number was asked anew: {text}");
     // What must not happen has no end to wait for: a back-off of a minute shows nothing in five seconds.
     holds_for(Duration::from_secs(5), "one call for each refusal", || t.sim.calls("POST /machines") == 5);
     assert_eq!(t.sim.machines().len(), 1);
@@ -98,13 +105,13 @@ fn a_refused_create_says_why_costs_nothing_and_goes_on_when_the_spec_is_correcte
 }
 
 #[track_caller]
-fn says_rejected(t: &Test, name: &str, message: &str) {
+fn says_rejected(t: &Test, name: &str, why: &str, message: &str) {
     let (status, _, text) = t.condition(name, "Ready");
     assert!(status == "False" && text.contains(message), "{name}: {status} {text}");
     let (status, reason, _) = t.condition(name, "Stalled");
-    assert_eq!((status.as_str(), reason.as_str()), ("True", "CreateRejected"), "{name}");
+    assert_eq!((status.as_str(), reason.as_str()), ("True", why), "{name}");
     assert!(t.get(name).unwrap()["status"]["machineId"].is_null(), "{name}");
-    assert!(t.wait_event(name, "CreateRejected").iter().all(|note| note.contains(message)), "{name}");
+    assert!(t.wait_event(name, why).iter().all(|note| note.contains(message)), "{name}");
 }
 
 #[test]

@@ -55,6 +55,9 @@ scenarios! {
     another_script_by_id: with_script, another_script_by_id;
     keep_machine_with_script: with_script, keep_machine_with_script;
     accessors: with_accessors, accessors;
+    create_by_names: with_networks, create_by_names;
+    networks_by_name: by_names, networks_by_name;
+    quota: full, quota;
 }
 
 fn nothing(_: User) -> impl Future<Output = Done> {
@@ -322,6 +325,72 @@ async fn accessors(user: User) -> Done {
     until_used_by(&user, &["eve@example.com"]).await?;
     user.edit("a", json!({"accessors": {"userIds": [member(&user, "ann@example.com")], "exact": true}})).await;
     until_used_by(&user, &["ann@example.com"]).await
+}
+
+/// Two networks, and a name that means another network elsewhere.
+async fn with_networks(user: User) -> Done {
+    for (name, region) in [("lab", "ny2"), ("office", "ny2"), ("lab", "ca1")] {
+        user.world.as_admin("POST", "private-networks", &json!({"name": name, "region": region}));
+    }
+    Ok(())
+}
+
+fn network(user: &User, name: &str) -> Value {
+    let networks = user.world.truth()["privateNetworks"].take();
+    let is = |n: &&Value| n["name"] == name && n["exists"] == true && n["region"].as_str().is_some_and(|r| r.contains("NY2"));
+    networks.as_array().into_iter().flatten().find(is).map(|n| n["id"].clone()).unwrap_or_default()
+}
+
+/// The one machine is what the names mean.
+fn named(user: &User, network_name: &str) -> Done {
+    let machines = user.world.machines();
+    let [machine] = machines.as_slice() else { return Err(format!("{} machines", machines.len())) };
+    let (is, wanted) = ((&machine["templateId"], &machine["networkId"]), (json!("t0nspur5"), network(user, network_name)));
+    if is == (&wanted.0, &wanted.1) { Ok(()) } else { Err(format!("the machine is {is:?}, not {wanted:?}")) }
+}
+
+async fn create_by_names(user: User) -> Done {
+    let spec = json!({"templateId": null, "template": {"osLabel": "ubuntu 22.04 server"}, "networkName": "lab"});
+    user.create("a", &spec).await;
+    user.until_settled("a").await?;
+    named(&user, "lab")
+}
+
+async fn by_names(user: User) -> Done {
+    with_networks(user.clone()).await?;
+    create_by_names(user).await
+}
+
+/// Moved to another; to one that comes only later; and by its id.
+async fn networks_by_name(user: User) -> Done {
+    user.edit("a", json!({"networkName": "office"})).await;
+    user.until_settled("a").await?;
+    named(&user, "office")?;
+    user.edit("a", json!({"networkName": "later"})).await;
+    let missing = |o: &Value| condition(o, "Synced") == Some(("False", "NetworkNotFound"));
+    user.until("a", "NetworkNotFound", |object| object.is_some_and(missing)).await?;
+    user.world.as_admin("POST", "private-networks", &json!({"name": "later", "region": "ny2"}));
+    user.until_settled("a").await?;
+    named(&user, "later")?;
+    user.edit("a", json!({"networkName": null, "networkId": network(&user, "lab")})).await;
+    user.until_settled("a").await?;
+    named(&user, "lab")
+}
+
+/// The team may have one machine, and has it.
+async fn full(user: User) -> Done {
+    user.world.sim("POST", "teams/te1", &json!({"maxMachines": 1}));
+    user.create("b", &json!({})).await;
+    user.until_settled("b").await
+}
+
+async fn quota(user: User) -> Done {
+    user.create("a", &json!({})).await;
+    let refused = |o: &Value| condition(o, "Ready") == Some(("False", "QuotaReached"));
+    user.until("a", "QuotaReached", |object| object.is_some_and(refused)).await?;
+    user.delete("b").await;
+    user.until_gone("b").await?;
+    user.until_settled("a").await
 }
 
 /// The team has a static address that nobody uses.

@@ -89,7 +89,7 @@ fn the_machine_is_created_with_those_whom_the_spec_names() {
     world.run();
     assert_eq!((world.people(), world.added()), (team_ids(), team_ids()));
     assert_eq!((world.count(StepKind::AddAccessor), world.conditions().as_str()), (0, SYNCED));
-    assert_eq!(world.asks_for_users(), 2, "once before the create, once for the look at the machine");
+    assert_eq!(world.asks_for_users(), 3, "before the finalizer, before the create, for the look at the machine: of one list");
 }
 
 fn team_ids() -> Vec<String> {

@@ -1,7 +1,8 @@
 //! Templates and networks by name, and types that a template does not have.
 
+use super::cloud::Fault;
 use super::estate::{custom_template, network, os_template};
-use super::world::{World, secs};
+use super::world::{World, api_down, secs};
 use crate::crd::TemplateName;
 use crate::lifecycle::observe::{Listing, Question};
 use crate::lifecycle::step::StepKind;
@@ -221,4 +222,83 @@ fn a_mistake_in_a_name_is_corrected_without_waiting() {
     world.edit(|s| s.network_name = None);
     world.run_for(secs(20));
     assert_eq!(world.cloud.machines.len(), 1, "{}", world.conditions());
+}
+
+#[test]
+fn a_network_that_was_made_anew_before_the_machine_is_looked_up_again_at_once() {
+    let mut world = networked("lab");
+    world.run_until(StepKind::WriteAhead);
+    world.cloud.estate.networks[0].id = "nnew".to_owned();
+    world.fault(StepKind::Create, Fault::Refuse(404, "Network not found"));
+    world.run_until(StepKind::Create);
+    let refused = world.now;
+    world.run_until(StepKind::Create);
+    assert!(world.now - refused < secs(5), "{:?}", world.now - refused);
+    world.run();
+    assert_eq!(world.machine().network_id.as_deref(), Some("nnew"));
+
+    let mut world = networked("lab");
+    world.run_until(StepKind::WriteAhead);
+    world.cloud.estate.networks.clear();
+    world.fault(StepKind::Create, Fault::Refuse(404, "Network not found"));
+    world.run_until(StepKind::Create);
+    world.run_for(secs(30));
+    assert_eq!((ready(&world).0.as_str(), world.count(StepKind::Create)), ("NetworkNotFound", 1));
+}
+
+#[test]
+fn a_create_that_is_refused_for_something_else_is_not_repeated_hot_because_of_the_network() {
+    let mut world = networked("lab");
+    world.fault(StepKind::Create, Fault::Refuse(400, "diskSize: no"));
+    world.run_until(StepKind::Create);
+    world.run_for(secs(30));
+    assert_eq!((ready(&world).0.as_str(), world.count(StepKind::Create)), ("CreateRejected", 1));
+    world.crash();
+    world.run();
+    assert_eq!(world.machine().network_id.as_deref(), Some("n2"));
+}
+
+#[test]
+fn what_cannot_be_listed_hinders_only_a_name_that_is_not_known_yet() {
+    let down = |world: &mut World| {
+        world.facts.os_templates = Some(Err(api_down()));
+        world.facts.custom_templates = Some(Err(api_down()));
+        world.facts.networks = Some(Err(api_down()));
+    };
+    let mut by_id = World::new(|s| s.network_id = Some("n2".to_owned()));
+    down(&mut by_id);
+    by_id.run();
+    assert_eq!(by_id.cloud.machines.len(), 1, "ids are for Paperspace to judge");
+
+    let mut by_name = networked("lab");
+    down(&mut by_name);
+    by_name.run_for(secs(60));
+    assert_eq!((ready(&by_name).0.as_str(), by_name.count(StepKind::WriteAhead)), ("ApiUnavailable", 0));
+    by_name.facts = crate::lifecycle::observe::Facts::default();
+    by_name.run();
+    assert_eq!(by_name.conditions(), "Ready=True/Running Synced=True/Synced");
+
+    down(&mut by_name);
+    by_name.edit(|s| s.network_name = Some("office".to_owned()));
+    by_name.machine().state = crate::paperspace::types::MachineState::Off;
+    by_name.run_for(secs(60));
+    assert!(
+        by_name.conditions().starts_with("Ready=True/Running Synced=Unknown/ApiUnavailable"),
+        "power goes on: {}",
+        by_name.conditions()
+    );
+    by_name.facts = crate::lifecycle::observe::Facts::default();
+    by_name.run();
+    assert_eq!(by_name.machine().network_id.as_deref(), Some("n6"));
+}
+
+#[test]
+fn a_template_that_was_noted_and_is_refused_is_explained() {
+    let mut world = by_template(os("Ubuntu 22.04"));
+    world.fault(StepKind::Create, Fault::Refuse(404, "Template t1 was not found."));
+    world.run_until(StepKind::Create);
+    world.run_for(secs(5));
+    let (reason, message) = ready(&world);
+    assert_eq!(reason, "CreateRejected");
+    assert!(message.contains("Template t1 was not found.") && message.contains("delete this resource and create it anew"), "{message}");
 }

@@ -94,6 +94,54 @@ fn the_account_is_asked_about_only_after_a_refusal_that_says_nothing() {
 }
 
 #[test]
+fn one_of_several_that_wait_gets_the_room_and_the_others_go_on_waiting_for_the_next() {
+    let mut world = refused(403, "limit of 5 machines", |w| w.quota = Quota { machines: 5, max: Some(5) });
+    (0..30).for_each(|_| world.fault(StepKind::Create, Fault::Refuse(403, "limit of 5 machines")));
+    world.run_for(secs(1800));
+    // One goes, and another resource is quicker: our list was older than that.
+    world.quota.machines = 4;
+    world.run_until(StepKind::Create);
+    world.quota.machines = 5;
+    world.run_for(secs(600));
+    assert_eq!(ready(&world).0, "QuotaReached");
+    world.cloud.faults.clear();
+    world.quota.machines = 4;
+    world.run_for(secs(65));
+    assert_eq!(world.cloud.machines.len(), 1);
+}
+
+#[test]
+fn how_many_machines_there_may_be_is_asked_anew_when_one_is_refused() {
+    for message in ["limit of 5 machines", "no"] {
+        let mut world = refused(403, message, |w| w.quota = Quota { machines: 1, max: Some(5) });
+        let reread = |w: &World| w.asked.iter().filter(|q| matches!(q, Question::Access { reread: true, .. })).count();
+        assert_eq!(reread(&world), 1, "{message}");
+        world.step();
+        assert_eq!(reread(&world), 1, "{message}");
+    }
+}
+
+#[test]
+fn a_start_that_is_refused_for_the_type_or_the_capacity_says_so() {
+    for (message, expected) in [
+        ("There is no capacity for A4000 now", "OutOfCapacity"),
+        ("A4000 needs approval", "MachineTypeNotApproved"),
+        ("Machine type A4000 is not available in ny2.", "MachineTypeNotInRegion"),
+    ] {
+        let mut world = World::running(|_| ());
+        world.machine().state = MachineState::Off;
+        world.fault(StepKind::Start, Fault::Refuse(400, message));
+        world.run_for(secs(20));
+        let (reason, text) = ready(&world);
+        assert_eq!(reason, expected, "{text}");
+        assert!(text.contains(message), "{text}");
+        assert_eq!(world.count(StepKind::Start), 1);
+        world.run_for(secs(120));
+        assert_eq!(ready(&world).0, "Running");
+    }
+}
+
+#[test]
 fn a_start_that_is_refused_for_the_account_says_so() {
     for (status, message, standing) in [(402, "Payment required", None), (403, "no", bad("Your card has expired."))] {
         let mut world = World::running(|_| ());
