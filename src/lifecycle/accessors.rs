@@ -35,6 +35,7 @@ use crate::crd::{Accessors, Drift, DriftAction, RECONCILE_REQUESTED, status::tim
 use crate::paperspace::types::{Accessor, TeamUser, User};
 use crate::paperspace::{self, clean_text};
 
+use super::diff::{Difference, Mend};
 use super::looks::{A_WHILE, trouble_with};
 use super::memory::{People, PeopleLook};
 use super::observe::{Facts, Listing, Question};
@@ -132,6 +133,30 @@ pub(super) fn follow(p: &mut Pass, id: &str) -> Flow<()> {
     };
     let there = list.items.iter().filter(|a| a.dt_deleted.is_none()).map(|Accessor { user, .. }| (user.id.clone(), user.clone()));
     compare(p, id, &named, &there.collect(), list.began)
+}
+
+/// What would be changed on a machine that is to be adopted as it is: somebody is not there, or, with `exact`, somebody else is.
+pub(super) fn difference(p: &mut Pass, id: &str) -> Flow<Option<Difference>> {
+    let Some(exact) = p.spec().accessors.as_ref().map(|a| a.exact) else { return Ok(None) };
+    let named = named(p)?;
+    let begun_after = p.just_now();
+    let list = match &p.o.facts.accessors {
+        Some(Ok(list)) if list.began >= begun_after => list,
+        Some(Err(error)) => return Err(p.look_failed(error)),
+        _ => return Err(p.ask(Question::Accessors { id: id.to_owned(), begun_after })),
+    };
+    let there: BTreeMap<&str, &User> =
+        list.items.iter().filter(|a| a.dt_deleted.is_none()).map(|a| (a.user.id.as_str(), &a.user)).collect();
+    let missing = named.users.keys().any(|user| !there.contains_key(user.as_str())) || !named.nobody.is_empty();
+    let others = exact && there.keys().any(|user| !named.users.contains_key(*user));
+    let wanted: Vec<&str> = named.users.values().map(shown).chain(named.nobody.iter().map(String::as_str)).collect();
+    let observed: Vec<&str> = there.into_values().map(shown).collect();
+    Ok((missing || others).then(|| Difference {
+        field: FIELD,
+        desired: wanted.join(", "),
+        observed: observed.join(", "),
+        mend: Mend::InPlace,
+    }))
 }
 
 /// Whom the resource let in, as it is written down.

@@ -11,10 +11,11 @@ use crate::paperspace::types::{Machine, MachineState, UpdateMachine};
 
 use super::desired;
 use super::diff::{self, Difference, Mend};
+use super::looks::A_WHILE;
 use super::names::Mark;
 use super::pass::{End, Flow, Pass};
 use super::step::{Step, StepKind};
-use super::{change, networks, power, script_attempt, scripts};
+use super::{accessors, change, networks, power, script_attempt, scripts};
 
 /// Naming a machine takes a key of one's own, to take it over and to look at it alike. Ends the pass where that is missing.
 pub(super) fn allowed(p: &mut Pass) -> Flow<()> {
@@ -89,6 +90,15 @@ fn held_back(p: &mut Pass, adopt: &Adopt, machine: &Machine) -> Option<End> {
     differences.extend(power_difference(p, machine));
     let hold = adopt.on_difference == OnDifference::Hold;
     differences.retain(|d| hold || d.mend == Mend::Never);
+    let mut again = p.o.settings.transition.max(Duration::from_secs(30));
+    if hold && differences.is_empty() {
+        match accessors::difference(p, &machine.id) {
+            Ok(people) => differences.extend(people),
+            Err(end) => return Some(end),
+        }
+        // No list of machines shows who may use one.
+        again = A_WHILE;
+    }
     change::report(p, machine, &differences);
     if differences.is_empty() {
         return None;
@@ -100,7 +110,7 @@ fn held_back(p: &mut Pass, adopt: &Adopt, machine: &Machine) -> Option<End> {
         "These cannot be changed: make the spec equal the machine"
     };
     p.synced = Because::new(Reason::AdoptedDiffers, format!("machine {} differs: {list}. {way_on}", machine.id));
-    p.again(p.o.settings.transition.max(Duration::from_secs(30)));
+    p.again(again);
     Some(p.end(Step::Nothing))
 }
 

@@ -424,3 +424,31 @@ fn no_more_are_written_down_than_the_status_holds() {
     }
     panic!("{} {:?} {:?}", world.conditions(), world.people(), world.added());
 }
+
+#[test]
+fn a_machine_is_not_adopted_with_other_people_without_leave() {
+    let adopting = |people: Option<Accessors>| {
+        let mut world = World::new(|s| {
+            (s.accessors, s.template_id) = (people, None);
+            s.adopt = Some(Adopt { machine_id: "psx".to_owned(), ..Adopt::default() });
+        });
+        world.cloud.machines.push(super::cloud::machine("psx", "mine"));
+        world.cloud.estate.accessors.insert("psx".to_owned(), vec!["u1".to_owned(), "u3".to_owned()]);
+        world.live(secs(120));
+        world
+    };
+    for people in [ids(&["u2"]), named(&["u1"], &[], true), ids(&["nobody"])] {
+        let mut world = adopting(people.clone());
+        assert!(world.conditions().contains("Synced=False/AdoptedDiffers"), "{people:?}: {}", world.conditions());
+        assert_eq!((world.status().drift[0].field.as_str(), world.steps.len()), ("accessors", 1), "{people:?}");
+        let looks = world.looks();
+        world.live(secs(1100));
+        assert!(world.looks() <= looks + 2, "every ten minutes: {} after {looks}", world.looks());
+        world.edit(|s| s.accessors = ids(&["u1"]));
+        world.live(secs(300));
+        assert!(world.conditions().ends_with(SYNCED), "{}", world.conditions());
+    }
+    for people in [None, ids(&["u1"]), named(&["u3", "u1"], &[], true)] {
+        assert_eq!(adopting(people.clone()).conditions(), SYNCED, "{people:?}");
+    }
+}
