@@ -66,14 +66,15 @@ fn named<'a>(p: &mut Pass<'a>) -> Flow<Result<Option<Because>, &'a Error>> {
     // A network that was deleted and made anew has another id: what Paperspace refuses is looked up again.
     let created = p.status.machine_id.is_some();
     let refused = if created {
-        p.memory.troubles.get(&StepKind::Update).is_some_and(|t| t.error.is_refusal())
+        // One list for each refusal: later passes find it.
+        p.memory.troubles.get(&StepKind::Update).filter(|t| t.error.is_refusal()).map(|t| t.at)
     } else {
-        p.status.creation.as_ref().is_some_and(|c| c.outcome == CreationOutcome::Refused)
+        p.status.creation.as_ref().filter(|c| c.outcome == CreationOutcome::Refused).map(|_| p.just_now())
     };
-    if known && !refused {
+    if known && refused.is_none() {
         return Ok(Ok(None));
     }
-    let first = if refused { p.just_now() } else { p.a_while_ago() };
+    let first = refused.unwrap_or_else(|| p.a_while_ago());
     for since in [first, p.just_now()] {
         let found = match p.listing_if_any(Listing::Networks, since, |f| &f.networks)? {
             Ok(list) => list.items.clone(),

@@ -302,3 +302,24 @@ fn a_template_that_was_noted_and_is_refused_is_explained() {
     assert_eq!(reason, "CreateRejected");
     assert!(message.contains("Template t1 was not found.") && message.contains("delete this resource and create it anew"), "{message}");
 }
+
+#[test]
+fn a_move_that_is_refused_costs_one_list_for_each_refusal() {
+    let lists = |world: &World| world.asked.iter().filter(|q| matches!(q, Question::Listing { of: Listing::Networks, .. })).count();
+    let mut world = networked("lab");
+    world.run();
+    world.forget_log();
+    (0..9).for_each(|_| world.fault(StepKind::Update, Fault::Refuse(400, "no")));
+    world.edit(|s| s.machine_name = Some("renamed".to_owned()));
+    world.run_until(StepKind::Update);
+    world.sleep(secs(10));
+    let began = world.now;
+    // As the shell does: the account's last list is the answer while it is young enough.
+    world.facts.networks =
+        Some(Ok(crate::lifecycle::observe::Listed { began, items: std::sync::Arc::new(world.cloud.estate.networks.clone()) }));
+    for _ in 0..20 {
+        world.step();
+        world.sleep(secs(1));
+    }
+    assert_eq!((lists(&world), world.count(StepKind::Update)), (0, 1), "the list that was made after the refusal");
+}
