@@ -237,6 +237,7 @@ const PROMISES: &[(&str, Promise)] = &[
     ("somebody who was let in is forgotten only when long gone", somebody_who_was_let_in_is_forgotten_only_when_long_gone),
     ("who may use a machine is asked only where somebody is named", who_may_use_a_machine_is_asked_only_where_somebody_is_named),
     ("what must not be forgotten is not", what_must_not_be_forgotten_is_not),
+    ("what a name was found to mean is not changed silently", what_a_name_was_found_to_mean_is_not_changed_silently),
     ("what is being worked on is come back to", what_is_being_worked_on_is_come_back_to),
     ("what others wrote reaches status and events clean", what_others_wrote_reaches_status_and_events_clean),
     ("conditions are a set and never say both working and stuck", conditions_are_a_set_and_never_say_both_working_and_stuck),
@@ -627,6 +628,15 @@ fn what_must_not_be_forgotten_is_not(case: &Case, decided: &Decided) -> Result<(
         decided.facts.direct.get(&id).is_some_and(|l| l.as_ref().is_ok_and(|l| l.machine.as_ref().is_none_or(|m| m.dt_deleted.is_some())));
     let missing = case.memory.missing.get(&id).is_some_and(|since| decided.now.mono.saturating_sub(*since) >= case.settings.settle);
     ensure(direct && missing && !deleting(case), "a machine")
+}
+
+fn what_a_name_was_found_to_mean_is_not_changed_silently(case: &Case, decided: &Decided) -> Result<(), String> {
+    let template = |s: &PaperspaceMachineStatus| s.resolved.as_ref().and_then(|r| r.template_id.clone());
+    let (old, new) = (before(case), &decided.decision.status);
+    ensure(template(&old).is_none() || template(new) == template(&old), "another template")?;
+    let Step::Create { body, .. } = &decided.decision.step else { return Ok(()) };
+    let noted = case.object.spec.template_id.clone().or_else(|| template(&old));
+    ensure(noted.as_ref() == Some(&body.template_id), "not the template that was written down")
 }
 
 fn what_is_being_worked_on_is_come_back_to(case: &Case, decided: &Decided) -> Result<(), String> {
