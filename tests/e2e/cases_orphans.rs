@@ -50,7 +50,8 @@ fn what_no_resource_has_is_listed_with_why_and_price_and_nothing_is_changed() {
     let gone = t.sim.create_machine(&json!({"name": format!("gone-{GONE}")}));
     let prod = t.sim.create_machine(&json!({"name": format!("gone-prod-{GONE}")}));
     for name in ["setup".to_owned(), format!("old-{GONE}")] {
-        t.sim.as_user("POST", "/startup-scripts", &json!({"name": name, "script": "true"}));
+        let script = t.sim.as_user("POST", "/startup-scripts", &json!({"name": name, "script": "true"}));
+        t.stays(script["id"].as_str().unwrap());
     }
     let address = t.sim.as_user("POST", "/public-ips", &json!({"region": "ny2"}))["ip"].as_str().unwrap().to_owned();
     t.wait_machine(&prod, "up", |machine| machine["state"] == "ready");

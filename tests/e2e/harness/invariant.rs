@@ -34,29 +34,32 @@ impl Test {
             }
         }
         wrong.extend(count.iter().filter(|(_, n)| **n > 1).map(|(owner, n)| format!("{owner} has {n} machines")));
-        wrong.extend(stays.iter().filter(|id| machines.iter().all(|m| m["id"] != **id)).map(|id| format!("machine {id} did not stay")));
-        wrong.extend(self.wrong_scripts(&resources, &machines));
+        let Value::Array(mut scripts) = self.sim.truth()["startupScripts"].take() else { panic!("no startup scripts in the truth") };
+        scripts.retain(|s| s["exists"] == true && s["dtDeleted"].is_null());
+        let gone = |id: &&String| machines.iter().chain(&scripts).all(|there| there["id"] != **id);
+        wrong.extend(stays.iter().filter(gone).map(|id| format!("{id} did not stay")));
+        scripts.retain(|s| !stays.iter().any(|id| s["id"] == id.as_str()));
+        wrong.extend(wrong_scripts(&scripts, &resources, &machines));
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
+}
 
-    /// Startup scripts with a mark that no resource has, and that no machine which is to stay runs; and those of a resource that has several.
-    fn wrong_scripts(&self, resources: &[Value], machines: &[Value]) -> Vec<String> {
-        let Value::Array(all) = self.sim.truth()["startupScripts"].take() else { panic!("no startup scripts in the truth") };
-        let mut wrong = Vec::new();
-        let mut count: BTreeMap<&str, usize> = BTreeMap::new();
-        for script in all.iter().filter(|s| s["exists"] == true && s["dtDeleted"].is_null()) {
-            let name = script["name"].as_str().unwrap();
-            let is_marked = name.rsplit_once('-').is_some_and(|(_, mark)| mark.len() == 12 && mark.bytes().all(|b| b.is_ascii_hexdigit()));
-            let owner = resources.iter().find(|r| name.ends_with(&format!("-{}", mark(r))));
-            match owner {
-                Some(owner) => *count.entry(owner["metadata"]["name"].as_str().unwrap()).or_default() += 1,
-                None if is_marked && !machines.iter().any(|m| m["startupScriptId"] == script["id"]) => {
-                    wrong.push(format!("startup script {name} belongs to no resource"));
-                }
-                None => {}
+/// Startup scripts with a mark that no resource has, and that no machine which is to stay runs; and those of a resource that has several.
+fn wrong_scripts(scripts: &[Value], resources: &[Value], machines: &[Value]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    for script in scripts {
+        let name = script["name"].as_str().unwrap();
+        let is_marked = name.rsplit_once('-').is_some_and(|(_, mark)| mark.len() == 12 && mark.bytes().all(|b| b.is_ascii_hexdigit()));
+        let owner = resources.iter().find(|r| name.ends_with(&format!("-{}", mark(r))));
+        match owner {
+            Some(owner) => *count.entry(owner["metadata"]["name"].as_str().unwrap()).or_default() += 1,
+            None if is_marked && !machines.iter().any(|m| m["startupScriptId"] == script["id"]) => {
+                wrong.push(format!("startup script {name} belongs to no resource"));
             }
+            None => {}
         }
-        wrong.extend(count.iter().filter(|(_, n)| **n > 1).map(|(owner, n)| format!("{owner} has {n} startup scripts")));
-        wrong
     }
+    wrong.extend(count.iter().filter(|(_, n)| **n > 1).map(|(owner, n)| format!("{owner} has {n} startup scripts")));
+    wrong
 }
