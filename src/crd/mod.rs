@@ -2,6 +2,7 @@
 //!
 //! [`crd`] is the one source of `crds/`; a test fails when the two differ.
 
+pub mod attachments;
 pub mod conditions;
 pub mod minimal;
 pub mod names;
@@ -15,6 +16,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt;
 
+pub use attachments::*;
 pub use names::{ADDRESS_OF_MACHINE, FIELD_MANAGER, FINALIZER, RECONCILE_REQUESTED, RESTART_REQUESTED};
 pub use spec::*;
 pub use status::*;
