@@ -91,7 +91,7 @@ fn still_ours(p: &mut Pass, machine: &Machine) -> Flow<()> {
         let because = Because::new(
             Reason::Restored,
             format!(
-                "this object was copied or restored from one with the mark {other}, whose machine {} carries no mark: it is not touched. To bring this                  object to it, create it with spec.adopt: {{machineId: {}}}",
+                "this object was copied or restored from one with the mark {other}, whose machine {} carries no mark: it is not touched. To bring this object to it, create it with spec.adopt: {{machineId: {}}}",
                 machine.id, machine.id
             ),
         );
