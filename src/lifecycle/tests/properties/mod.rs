@@ -6,5 +6,7 @@ mod fixed_point;
 mod lives;
 mod manifest;
 mod parts;
+mod people;
+mod places;
 mod promises;
 mod scripts;

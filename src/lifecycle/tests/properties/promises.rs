@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use super::super::cloud::wall;
 use super::super::world::{ENDPOINT, MARK};
-use super::{anything, estate, scripts};
+use super::{anything, estate, people, places, scripts};
 use crate::crd::*;
 use crate::lifecycle::decide::{decide, deletion_policy};
 use crate::lifecycle::desired::named_address;
 use crate::lifecycle::memory::Memory;
 use crate::lifecycle::names::Mark;
 use crate::lifecycle::observe::{
-    Access, Answer, ConfigMapLook, Facts, ListView, Listed, Listing, MachineLook, Moment, Observation, Question, Quota, Settings,
+    Access, Answer, Facts, ListView, Listed, Listing, MachineLook, Moment, Observation, Question, Quota, Settings,
 };
 use crate::lifecycle::step::{Decision, Next, Requeue, Step};
 use crate::paperspace::clean_text;
-use crate::paperspace::types::{Machine, TeamUser};
+use crate::paperspace::types::Machine;
 use crate::properties::{Dice, check};
 
 /// Far more questions than any decision needs with so few machines; the shell gives up after 64.
@@ -206,14 +206,14 @@ const PROMISES: &[(&str, Promise)] = &[
     ("a resource that goes only lets go or destroys", a_resource_that_goes_only_lets_go_or_destroys),
     (
         "an address is given back only if it was allocated here and is not needed any more",
-        an_address_is_given_back_only_if_it_was_allocated_here_and_is_not_needed_any_more,
+        places::an_address_is_given_back_only_if_it_was_allocated_here_and_is_not_needed_any_more,
     ),
     (
         "an address of the team's own goes only to and from the resource's machine",
-        an_address_of_the_teams_own_goes_only_to_and_from_the_resources_machine,
+        places::an_address_of_the_teams_own_goes_only_to_and_from_the_resources_machine,
     ),
-    ("what the spec names is never taken for what was allocated", what_the_spec_names_is_never_taken_for_what_was_allocated),
-    ("a ConfigMap is only written where it is the resource's", a_config_map_is_only_written_where_it_is_the_resources),
+    ("what the spec names is never taken for what was allocated", places::what_the_spec_names_is_never_taken_for_what_was_allocated),
+    ("a ConfigMap is only written where it is the resource's", places::a_config_map_is_only_written_where_it_is_the_resources),
     ("power changes only as the resource asks", power_changes_only_as_the_resource_asks),
     (
         "a machine is created only for an attempt that was written down just now",
@@ -231,11 +231,11 @@ const PROMISES: &[(&str, Promise)] = &[
     ("the finalizer does not go while a script may still come", scripts::the_finalizer_does_not_go_while_one_may_still_come),
     (
         "somebody is let in only whom the spec names and who was written down",
-        somebody_is_let_in_only_whom_the_spec_names_and_who_was_written_down,
+        people::somebody_is_let_in_only_whom_the_spec_names_and_who_was_written_down,
     ),
-    ("nobody is shown out who is wanted or whom others let in", nobody_is_shown_out_who_is_wanted_or_whom_others_let_in),
-    ("somebody who was let in is forgotten only when long gone", somebody_who_was_let_in_is_forgotten_only_when_long_gone),
-    ("who may use a machine is asked only where somebody is named", who_may_use_a_machine_is_asked_only_where_somebody_is_named),
+    ("nobody is shown out who is wanted or whom others let in", people::nobody_is_shown_out_who_is_wanted_or_whom_others_let_in),
+    ("somebody who was let in is forgotten only when long gone", people::somebody_who_was_let_in_is_forgotten_only_when_long_gone),
+    ("who may use a machine is asked only where somebody is named", people::who_may_use_a_machine_is_asked_only_where_somebody_is_named),
     ("what must not be forgotten is not", what_must_not_be_forgotten_is_not),
     ("what a name was found to mean is not changed silently", what_a_name_was_found_to_mean_is_not_changed_silently),
     ("what is being worked on is come back to", what_is_being_worked_on_is_come_back_to),
@@ -276,17 +276,17 @@ pub(super) fn before(case: &Case) -> PaperspaceMachineStatus {
 }
 
 /// What the pass saw of this machine last.
-fn seen<'a>(decided: &'a Decided, id: &str) -> Option<&'a Machine> {
+pub(super) fn seen<'a>(decided: &'a Decided, id: &str) -> Option<&'a Machine> {
     let looks = [decided.facts.machines.get(id), decided.facts.direct.get(id)];
     let looks = looks.into_iter().flatten().filter_map(|look| look.as_ref().ok());
     looks.max_by_key(|look| look.began).and_then(|look| look.machine.as_ref())
 }
 
-fn is_ours(machine: &Machine) -> bool {
+pub(super) fn is_ours(machine: &Machine) -> bool {
     Mark::of_name(&machine.name).is_some_and(|mark| mark.as_str() == MARK)
 }
 
-fn is_anothers(machine: &Machine) -> bool {
+pub(super) fn is_anothers(machine: &Machine) -> bool {
     Mark::of_name(&machine.name).is_some_and(|mark| mark.as_str() != MARK)
 }
 
@@ -357,86 +357,6 @@ fn a_resource_that_goes_only_lets_go_or_destroys(case: &Case, decided: &Decided)
             ),
         "does something else",
     )
-}
-
-fn an_address_is_given_back_only_if_it_was_allocated_here_and_is_not_needed_any_more(case: &Case, decided: &Decided) -> Result<(), String> {
-    let Step::ReleaseIp { ip } = &decided.decision.step else { return Ok(()) };
-    let spec = &case.object.spec;
-    let applied = before(case).applied.unwrap_or_default();
-    let allocated = applied.allocated_ip.as_ref() == Some(ip);
-    let on_a_machine = applied.static_ip_requested
-        && decided
-            .facts
-            .direct
-            .values()
-            .chain(decided.facts.machines.values())
-            .any(|look| look.as_ref().is_ok_and(|l| l.machine.as_ref().is_some_and(|m| m.public_ip.as_ref() == Some(ip))));
-    ensure(allocated || on_a_machine, "not the operator's")?;
-    let asked = spec.public_ip.as_ref().is_some_and(|ip| ip.reclaim_policy == Some(ReclaimPolicy::Retain));
-    ensure(!applied.retain_ip && !asked, "retained")?;
-    ensure(!deleting(case) || deletion_policy(spec) == DeletionPolicy::Delete && !spec.deletion_protection, "held")?;
-    let status = &decided.decision.status;
-    ensure(status.applied.as_ref().is_none_or(|a| a.allocated_ip.is_none()), "would be given back again")?;
-    // The machine at hand has an address of another kind, or there is none, or it goes.
-    let keeps = before(case).machine_id.and_then(|id| seen(decided, &id).cloned());
-    let still =
-        keeps.is_some_and(|m| m.public_ip.as_ref() == Some(ip) && m.public_ip_type == crate::paperspace::types::PublicIpType::Static);
-    ensure(deleting(case) || !still, "in use by the machine")?;
-    ensure(named_address(spec) != Some(ip) && applied.named_ip.as_ref() != Some(ip), "the team's own")?;
-    let list = decided.facts.public_ips.as_ref().and_then(|l| l.as_ref().ok()).ok_or("the team's addresses were not looked at")?;
-    let Some(other) = list.items.iter().find(|row| row.ip == *ip).and_then(|row| row.assigned_machine_id.as_ref()) else { return Ok(()) };
-    let known = before(case).machine_id.as_ref() == Some(other) || case.memory.accepted.contains(other);
-    let direct = decided.facts.direct.get(other).and_then(|look| look.as_ref().ok()).and_then(|look| look.machine.as_ref());
-    ensure(known || direct.is_none_or(|m| m.dt_deleted.is_some() || is_ours(m)), "another machine has it")
-}
-
-fn an_address_of_the_teams_own_goes_only_to_and_from_the_resources_machine(case: &Case, decided: &Decided) -> Result<(), String> {
-    let Step::AssignIp { ip, machine } = &decided.decision.step else { return Ok(()) };
-    let (spec, status) = (&case.object.spec, before(case));
-    let list = decided.facts.public_ips.as_ref().and_then(|l| l.as_ref().ok()).ok_or("the team's addresses were not looked at")?;
-    ensure(list.began + Duration::from_secs(5) >= case.began.mono, "an old list")?;
-    let row = list.items.iter().find(|row| row.ip == *ip).ok_or("not the team's")?;
-    let applied = status.applied.clone().unwrap_or_default();
-    let Some(id) = machine else {
-        let from = row.assigned_machine_id.as_ref().ok_or("nobody has it")?;
-        ensure(deleting(case) && deletion_policy(spec) == DeletionPolicy::Delete, "the machine is not to go")?;
-        ensure(seen(decided, from).is_some_and(|m| !is_anothers(m) && m.public_ip.as_ref() == Some(ip)), "another machine has it")?;
-        return ensure(named_address(spec) == Some(ip) || applied.named_ip.as_ref() == Some(ip), "not named");
-    };
-    ensure(named_address(spec) == Some(ip) && !deleting(case), "not asked for")?;
-    ensure(seen(decided, id).is_some_and(|m| !is_anothers(m)), "another's machine")?;
-    ensure(row.assigned_machine_id.as_ref().is_none_or(|other| other == id), "another machine has it")?;
-    ensure(applied.named_ip.as_ref() == Some(ip) && applied.allocated_ip.as_ref() != Some(ip), "not written down")?;
-    ensure(!applied.static_ip_requested || applied.allocated_ip.is_some(), "an allocation may still come")
-}
-
-fn what_the_spec_names_is_never_taken_for_what_was_allocated(case: &Case, decided: &Decided) -> Result<(), String> {
-    let allocated = |s: &PaperspaceMachineStatus| s.applied.as_ref().and_then(|a| a.allocated_ip.clone());
-    let (old, new) = (allocated(&before(case)), allocated(&decided.decision.status));
-    let named = named_address(&case.object.spec).map(str::to_owned);
-    ensure(new.is_none() || new != named || new == old, "it is")?;
-    ensure(
-        !(named.is_some() && matches!(decided.decision.step, Step::Update { ref body, .. } if body.public_ip_type.is_some())),
-        "allocates",
-    )
-}
-
-fn a_config_map_is_only_written_where_it_is_the_resources(case: &Case, decided: &Decided) -> Result<(), String> {
-    let wanted = case.object.spec.write_connection_to.as_ref().map(|to| &to.config_map_name);
-    let published = before(case).applied.and_then(|a| a.connection);
-    match &decided.decision.step {
-        Step::WriteConfigMap { name, data } => {
-            ensure(wanted == Some(name) && published.as_ref() == Some(name) && !deleting(case), "not asked for, or not written down")?;
-            ensure(matches!(decided.facts.config_maps.get(name), Some(ConfigMapLook::Absent | ConfigMapLook::Ours { .. })), "another's")?;
-            let known = ["host", "privateIp", "user", "machineId"];
-            ensure(data.iter().all(|(k, v)| known.contains(&k.as_str()) && *v == clean_text(v)), "other keys, or text as it came")
-        }
-        Step::DeleteConfigMap { name } => {
-            ensure(wanted != Some(name) && published.as_ref() == Some(name) && !deleting(case), "still asked for, or never published")?;
-            ensure(matches!(decided.facts.config_maps.get(name), Some(ConfigMapLook::Ours { .. })), "another's")
-        }
-        _ => Ok(()),
-    }
 }
 
 fn power_changes_only_as_the_resource_asks(case: &Case, decided: &Decided) -> Result<(), String> {
@@ -530,81 +450,6 @@ fn without_retain_the_finalizer_goes_only_when_nothing_is_left(case: &Case, deci
     ensure(!list.is_some_and(|l| l.machines.iter().any(made)), "a list shows one")?;
     let reread = decided.facts.access.get(&decided.decision.memory.key).is_some_and(|(_, reread)| *reread);
     ensure(reread, "the session was not read again")
-}
-
-/// Whether the spec names this user of the team.
-fn names(case: &Case, decided: &Decided, user: &str) -> bool {
-    let Some(people) = &case.object.spec.accessors else { return false };
-    let team = decided.facts.users.as_ref().and_then(|answer| answer.as_ref().ok());
-    let is = |u: &TeamUser| u.user.id == user && people.emails.iter().any(|email| email.to_lowercase() == u.user.email.to_lowercase());
-    let first = |email: &String| team.and_then(|t| t.items.iter().find(|u| u.user.email.to_lowercase() == email.to_lowercase()));
-    let by_email = people.emails.iter().filter_map(first).any(is);
-    by_email || people.user_ids.iter().any(|id| id == user) && team.is_some_and(|t| t.items.iter().any(|u| u.user.id == user))
-}
-
-/// Who was there when the pass looked.
-fn is_there(decided: &Decided, user: &str) -> Option<bool> {
-    let look = decided.facts.accessors.as_ref()?.as_ref().ok()?;
-    Some(look.items.iter().any(|a| a.user.id == user && a.dt_deleted.is_none()))
-}
-
-fn let_in(status: &PaperspaceMachineStatus) -> Vec<String> {
-    status.applied.as_ref().map(|a| a.accessors.clone()).unwrap_or_default()
-}
-
-fn somebody_is_let_in_only_whom_the_spec_names_and_who_was_written_down(case: &Case, decided: &Decided) -> Result<(), String> {
-    let step = &decided.decision.step;
-    if let Step::AddAccessor { user, machine } = step {
-        ensure(before(case).machine_id.as_ref() == Some(machine) || case.object.spec.adopt.is_some(), "another machine")?;
-        ensure(names(case, decided, user), "not named")?;
-        ensure(is_there(decided, user) == Some(false), "is there, or was not looked for")?;
-        ensure(let_in(&before(case)).contains(user), "not written down")?;
-    }
-    if let Step::WriteAhead { create: true, .. } = step {
-        let written = let_in(&decided.decision.status);
-        ensure(written.iter().all(|user| names(case, decided, user)), "created with somebody who is not named")?;
-        ensure(written.windows(2).all(|pair| pair[0] < pair[1]), "not sorted, or twice")?;
-    } else {
-        // Whoever is there already was let in by somebody else.
-        let old = let_in(&before(case));
-        let mut new = let_in(&decided.decision.status).into_iter().filter(|user| !old.contains(user));
-        ensure(new.all(|user| is_there(decided, &user) == Some(false)), "somebody else's")?;
-    }
-    if let Step::Create { body, .. } = step {
-        ensure(body.accessor_ids == let_in(&before(case)), "created with somebody who was not written down")?;
-    }
-    Ok(())
-}
-
-fn nobody_is_shown_out_who_is_wanted_or_whom_others_let_in(case: &Case, decided: &Decided) -> Result<(), String> {
-    let Step::RemoveAccessor { user, .. } = &decided.decision.step else { return Ok(()) };
-    ensure(!deleting(case), "the resource goes")?;
-    ensure(!names(case, decided, user), "wanted")?;
-    ensure(is_there(decided, user) == Some(true), "not there, or not looked for")?;
-    let exact = case.object.spec.accessors.as_ref().is_some_and(|a| a.exact);
-    ensure(exact || let_in(&before(case)).contains(user), "somebody else let them in")
-}
-
-fn somebody_who_was_let_in_is_forgotten_only_when_long_gone(case: &Case, decided: &Decided) -> Result<(), String> {
-    let Decision { status, memory, step, .. } = &decided.decision;
-    let another = matches!(step, Step::WriteAhead { create: true, .. });
-    let kept = let_in(status);
-    for user in let_in(&before(case)).iter().filter(|user| !another && !kept.contains(user)) {
-        ensure(!names(case, decided, user) && is_there(decided, user) == Some(false), "wanted, there, or not looked for")?;
-        let since = memory.people.since.ok_or("nobody has watched")?.max(memory.people.sent.get(user).copied().unwrap_or_default());
-        ensure(decided.now.mono.saturating_sub(since) >= case.settings.settle, "may still come")?;
-    }
-    Ok(())
-}
-
-fn who_may_use_a_machine_is_asked_only_where_somebody_is_named(case: &Case, decided: &Decided) -> Result<(), String> {
-    let people = case.object.spec.accessors.as_ref();
-    let asked = |is: fn(&Question) -> bool| decided.asked.iter().any(is);
-    let users = asked(|q| matches!(q, Question::Listing { of: Listing::Users, .. }));
-    ensure(!users || people.is_some_and(|a| !a.user_ids.is_empty() || !a.emails.is_empty()), "the team, and nobody is named")?;
-    let looked = asked(|q| matches!(q, Question::Accessors { .. }));
-    ensure(!looked || people.is_some() || !let_in(&before(case)).is_empty(), "the machine")?;
-    ensure(!(read_only(case) || deleting(case)) || !looked, "only to be read, or going")
 }
 
 fn what_must_not_be_forgotten_is_not(case: &Case, decided: &Decided) -> Result<(), String> {
