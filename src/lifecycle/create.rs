@@ -216,12 +216,11 @@ fn open(p: &mut Pass, creation: &Creation) -> End {
         return p.end(Step::Nothing);
     }
     if let Some(body) = body {
-        p.normal("Creating", format!("creating a {} in {} named {}", body.machine_type, body.region, body.name));
-        p.ready = Because::new(Reason::Creating, "Paperspace was asked for the machine");
-        p.synced = p.ready.clone();
         p.again(Duration::ZERO);
         let timeout = p.o.settings.create_timeout();
-        return p.end(Step::Create { attempt: creation.id.clone(), body: Box::new(body), timeout });
+        let creating = format!("creating a {} in {} named {}", body.machine_type, body.region, body.name);
+        // The write-ahead has said so in the status: what follows there is the outcome.
+        return p.end_saying("Creating", creating, Step::Create { attempt: creation.id.clone(), body: Box::new(body), timeout });
     }
     settle(p, creation)
 }

@@ -100,7 +100,8 @@ fn still_ours(p: &mut Pass, machine: &Machine) -> Flow<()> {
     let Some(team) = p.status.account.as_ref().map(|a| a.team.clone()) else { return Ok(()) };
     let address = names::address(&team, &machine.id, &p.mark);
     if !p.read_only() && p.annotation(ADDRESS_OF_MACHINE) != Some(&address) {
-        p.again(Duration::ZERO);
+        // Nothing follows at once on a machine that was just made.
+        p.again(if machine.state == MachineState::Provisioning { p.o.settings.transition } else { Duration::ZERO });
         return Err(p.end_quietly(Step::Annotate { address }));
     }
     Ok(())

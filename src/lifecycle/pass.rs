@@ -204,11 +204,16 @@ impl<'a> Pass<'a> {
         self.finish(step)
     }
 
-    /// Ends with the finalizer taken off, and says why.
-    pub(super) fn let_go(&mut self, reason: &'static str, note: impl Into<String>) -> End {
+    /// The same, with an event.
+    pub(super) fn end_saying(&mut self, reason: &'static str, note: impl Into<String>, step: Step) -> End {
         self.status = self.old().cloned().unwrap_or_default();
         self.normal(reason, note);
-        self.finish(Step::RemoveFinalizer)
+        self.finish(step)
+    }
+
+    /// Ends with the finalizer taken off, and says why.
+    pub(super) fn let_go(&mut self, reason: &'static str, note: impl Into<String>) -> End {
+        self.end_saying(reason, note, Step::RemoveFinalizer)
     }
 
     fn finish(&mut self, step: Step) -> End {
