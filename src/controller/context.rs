@@ -137,3 +137,26 @@ impl Clock {
         self.started.elapsed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_resource_takes_between_passes_is_small() {
+        println!("slot {} memory {}", size_of::<Slot>(), size_of::<Memory>());
+        println!(
+            "reply {} people {} scripts {} evidence {}",
+            size_of::<Option<(String, crate::lifecycle::memory::Reply)>>(),
+            size_of::<crate::lifecycle::memory::People>(),
+            size_of::<crate::lifecycle::memory::ScriptMemory>(),
+            size_of::<Option<crate::lifecycle::memory::Evidence>>()
+        );
+        println!(
+            "attempt {} wa {}",
+            size_of::<Option<crate::lifecycle::memory::SeenAttempt>>(),
+            size_of::<Option<crate::lifecycle::memory::WriteAhead>>()
+        );
+        println!("permit {} chain {}", size_of::<Option<Permit>>(), size_of::<Option<(String, Duration)>>());
+    }
+}
