@@ -281,7 +281,6 @@ mod tests {
         let mut intake = intake();
         let (kept, most) = taken(&mut intake, &texts);
         let each = kept / 1000;
-        println!("{each} bytes are kept of a resource, of which {} are its own size; {most} at most for all", size_of::<Seen>());
         assert!(each < 1000, "{each} bytes are kept of a resource");
         assert!(most < 2 * kept.unsigned_abs(), "{most} bytes for a first list, of which {kept} are kept");
 

@@ -26,7 +26,7 @@ fn what_leaves_the_selector_keeps_its_machine_and_its_finalizer_and_what_comes_b
         let (_operator, metrics) = start_measured(&world, 0);
         user.create("a", &json!({})).await;
         tokio::time::sleep(Duration::from_mins(10)).await;
-        assert!(world.machines().is_empty() && user.get("a").unwrap()["status"].is_null(), "nobody's so far");
+        assert!(world.machines().is_empty() && user.get("a").unwrap()["status"]["observedGeneration"] == -1, "nobody's so far");
         label(&user, "a", &json!("ml")).await;
         user.until_settled("a").await.unwrap();
         let id = user.machine_id("a").unwrap();
