@@ -43,7 +43,7 @@ fn read(line: &str) -> Option<&str> {
     path.split_once("/paperspacemachines/")?.1.split(':').next().filter(|name| name.starts_with('m'))
 }
 
-fn writes(line: &&String) -> bool {
+fn writes(line: &str) -> bool {
     ["POST ", "PUT ", "PATCH ", "DELETE "].iter().any(|method| line.contains(&format!(" {method}/")))
 }
 
@@ -103,7 +103,7 @@ fn a_restart_with_nothing_changed_writes_nothing_and_asks_paperspace_for_lists_a
         let _second = start(&world, 2);
         tokio::time::sleep(Duration::from_mins(15)).await;
         let lines = since(&world, before);
-        let written: Vec<&String> = lines.iter().filter(writes).collect();
+        let written: Vec<&String> = lines.iter().filter(|line| writes(line)).collect();
         assert!(written.is_empty(), "{written:#?}");
         let seen: BTreeSet<&str> = lines.iter().filter_map(|line| read(line)).collect();
         assert_eq!(seen.len(), RESOURCES, "everybody had a pass");
