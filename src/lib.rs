@@ -26,6 +26,7 @@
 //! | [`fleet`] | what is known of an account's machines: one shared list |
 //! | [`paperspace`] | the API client; knows nothing of Kubernetes |
 //! | [`simulator`] | a faithful Paperspace API to develop and test against |
+//! | `selector` | label selectors as people write them |
 //! | [`args`], [`server`], [`metrics`], [`telemetry`] | command line, probes, counters, logs |
 //!
 //! To understand the operator read [`controller::reconcile`], then [`lifecycle::decide`].
@@ -40,6 +41,7 @@ pub mod metrics;
 pub mod paperspace;
 #[cfg(test)]
 mod properties;
+mod selector;
 pub mod server;
 pub mod simulator;
 pub mod telemetry;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::credentials::{Credentials, LabelledSecrets};
 use super::objects::Objects;
+use super::served::Served;
 use super::sources::Sources;
 use crate::fleet::Keys;
 use crate::lifecycle::memory::Memory;
@@ -31,6 +32,8 @@ pub struct Context {
     pub(super) secrets: LabelledSecrets,
     /// Keys and accounts.
     pub keys: Arc<Keys>,
+    /// Which resources are served.
+    pub(super) served: Served,
     /// Settings of the decisions.
     pub settings: Settings,
     /// Whose Kubernetes events these are.
@@ -132,5 +135,20 @@ impl Clock {
     /// Since the process started.
     pub fn mono(&self) -> Duration {
         self.started.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever is added to it counts ten thousand times.
+    #[test]
+    fn what_is_kept_of_a_resource_between_passes_is_small_and_begins_with_nothing() {
+        let mut slot = None;
+        let allocated = allocation_counter::measure(|| slot = Some(Slot::default())).bytes_total;
+        assert_eq!(allocated, 0);
+        assert!(size_of::<Slot>() <= 1100, "{} bytes", size_of::<Slot>());
+        assert!(slot.is_some_and(|slot| slot.memory == Memory::default()));
     }
 }
