@@ -30,7 +30,7 @@ use super::seen::Seen;
 use super::served::Served;
 use super::sources::Sources;
 use super::watch::{self, Listed};
-use crate::args::RunArgs;
+use crate::args::{Observe, RunArgs};
 use crate::crd::{CRD_NAME, FIELD_MANAGER};
 use crate::fleet::{Keys, Wake};
 use crate::lifecycle::observe::Settings;
@@ -65,6 +65,7 @@ impl Operator {
             rate: (positive(args.api_rate), positive(args.api_burst)),
             poll_interval: args.poll_interval,
             transition: args.transition_interval,
+            per_machine: args.observe == Observe::PerMachine,
             observer: metrics.clone(),
             now: {
                 let clock = clock.clone();

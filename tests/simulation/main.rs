@@ -12,6 +12,7 @@
 //! | `restart` | many resources: who goes first after a restart, and that it changes nothing |
 //! | `selector` | resources that are left to others |
 //! | `orphans` | what the metrics say of what no resource has |
+//! | `observe` | looking at each machine by itself, for comparison: the same end, at another price |
 //! | `net` | every planted mistake is caught |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs, reason = "tests")]
@@ -25,6 +26,7 @@ mod kubernetes_cases;
 mod kubernetes_suite;
 mod life;
 mod net;
+mod observe;
 mod orphans;
 mod planted;
 mod process;
