@@ -10,6 +10,7 @@ use tracing::{debug, info, warn};
 use super::account::Account;
 use super::interest::Wake;
 use crate::lifecycle::backoff;
+use crate::paperspace::Priority;
 
 /// When a whole account has not been read for this long, its resources have to say so.
 const OUTAGE: Duration = Duration::from_mins(10);
@@ -58,6 +59,12 @@ impl Account {
             due = beat.next();
             next = due;
             let Some(client) = self.polling_client() else { continue };
+            // What somebody waits for goes first, but not for ever: also what is idle has to be seen. Once begun, the list is no less than a
+            // look-up: others may wait for it.
+            let turn = tokio::time::timeout(due, client.budget().acquire_as(Priority::Idle));
+            let Some(turn) = stop.run_until_cancelled(turn).await else { return };
+            let client = client.with_read_priority(Priority::Lookup);
+            let client = turn.map_or_else(|_| client.clone(), |permit| client.spending(permit));
             match self.list(&client, self.now()).await {
                 Ok(snapshot) => {
                     next = due.saturating_sub(self.unobserved_for());

@@ -188,6 +188,19 @@ async fn looked_at_one_by_one_fifty_idle_machines_cost_fifty_times_the_calls_and
 }
 
 #[tokio::test(start_paused = true)]
+async fn more_look_ups_than_the_budget_allows_do_not_keep_the_account_from_being_listed() {
+    let fleet = Fleet::with(&["k1=te1"], false, 5);
+    let id = fleet.world.machine("m");
+    let (account, client) = fleet.account().await;
+    watch(&account, "000000000001", Some(&id));
+    let look = async || while account.get(&client, &id).await.is_ok() {};
+    let _ = tokio::time::timeout(Duration::from_mins(10), join_all((0..50).map(|_| look()))).await;
+    assert!(fleet.world.calls("GET /machines/{id}") > 2900, "the look-ups wait for each other");
+    let lists = fleet.world.calls("GET /machines");
+    assert!((5..=20).contains(&lists), "{lists} lists in ten minutes");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_is_listed_for_when_nobody_asks() {
     let fleet = Fleet::new(&["k1=te1"]);
     fleet.account().await;
