@@ -356,6 +356,30 @@ async fn few_machines_in_transition_are_looked_at_one_by_one_and_many_by_a_list(
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_many_machines_a_few_in_transition_cost_a_get_each_and_many_one_list_an_interval() {
+    let (interval, intervals, pages) = (Duration::from_secs(5), 12_u32, 8);
+    for (count, gets, lists) in [(5_u32, 60..=65, 0..=0), (100, 0..=8, 11..=13)] {
+        let fleet = Fleet::new(&["k1=te1"]);
+        let ids: Vec<String> = (0..960).map(|n| fleet.world.machine(&format!("m{n}"))).collect();
+        let (account, client) = fleet.account().await;
+        account.list(&client, Duration::ZERO).await.unwrap();
+        tokio::time::sleep(interval).await;
+        let look = async |n: u32| {
+            tokio::time::sleep(interval * n / count).await;
+            for _ in 0..intervals {
+                let begun_after = account.now().saturating_sub(interval);
+                assert!(account.machine(&client, &ids[n as usize], begun_after).await.unwrap().began >= begun_after);
+                tokio::time::sleep(interval).await;
+            }
+        };
+        join_all((0..count).map(look)).await;
+        let calls = |route| fleet.world.calls(route);
+        let (got, listed) = (calls("GET /machines/{id}"), calls("GET /machines") / pages - 1);
+        assert!(gets.contains(&got) && lists.contains(&listed), "{count} in transition: {got} GETs, {listed} lists");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn that_a_machine_is_not_there_is_said_only_by_a_get() {
     let fleet = Fleet::new(&["k1=te1"]);
     let (account, client) = fleet.account().await;
