@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use super::context::{Context, Slot};
 use super::error::Error;
 use crate::crd::PaperspaceMachine;
-use crate::fleet::{Account, Interest, Listings, Opened, Wake};
+use crate::fleet::{Account, Interest, Listings, Opened, Seen, Wake};
 use crate::lifecycle::decide::decide;
 use crate::lifecycle::names::Mark;
 use crate::lifecycle::observe::{Access, Facts, KeySource, Listed, Listing, Moment, Observation, Question};
@@ -86,7 +86,7 @@ impl<'a> Gathering<'a> {
         let wake = Wake { namespace: self.object.namespace().unwrap_or_default(), name: self.object.name_any() };
         let machine = decision.status.machine_id.clone();
         let looks = machine.iter().flat_map(|id| [self.facts.machines.get(id), self.facts.direct.get(id)]);
-        let seen = looks.flatten().filter_map(|look| look.as_ref().ok()).max_by_key(|look| look.began).cloned();
+        let seen = looks.flatten().filter_map(|look| look.as_ref().ok()).max_by_key(|look| look.began).cloned().map(Seen::from);
         account.interest(&self.object.uid().unwrap_or_default(), Interest { wake, mark: self.mark.clone(), machine, seen });
     }
 

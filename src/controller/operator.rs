@@ -64,6 +64,7 @@ impl Operator {
             options,
             rate: (positive(args.api_rate), positive(args.api_burst)),
             poll_interval: args.poll_interval,
+            process: nonce(),
             transition: args.transition_interval,
             per_machine: args.observe == Observe::PerMachine,
             observer: metrics.clone(),

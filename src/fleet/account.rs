@@ -4,48 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
-
-use super::listing::Listings;
-use super::snapshot::Snapshot;
+use super::interest::{Interest, Wake};
+use super::listing::{Listing, Listings};
+use super::snapshot::{Changes, Snapshot};
 use crate::lifecycle::names::Mark;
 use crate::lifecycle::observe::{ListView, MachineLook, Quota};
 use crate::paperspace::types::Machine;
 use crate::paperspace::{Client, Error, Priority};
-
-/// When a whole account has not been read for this long, its resources have to say so.
-const OUTAGE: Duration = Duration::from_mins(10);
-
-/// A resource that wants to hear of its machine.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Wake {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-/// What a resource wants to hear of.
-#[derive(Clone, Debug)]
-pub struct Interest {
-    /// The resource.
-    pub wake: Wake,
-    /// Machines that carry its mark.
-    pub mark: Mark,
-    /// Its machine.
-    pub machine: Option<String>,
-    /// What that was last seen to be. A list that says otherwise is news, also where the list before said the same.
-    pub seen: Option<MachineLook>,
-}
-
-impl Interest {
-    /// Whether this list is younger than what the resource knows of its machine, and says something else.
-    fn contradicted_by(&self, snapshot: &Snapshot) -> bool {
-        let (Some(id), Some(seen)) = (&self.machine, &self.seen) else { return false };
-        seen.began < snapshot.began && seen.machine.as_ref() != snapshot.machine(id)
-    }
-}
 
 /// One account.
 pub struct Account {
@@ -56,10 +21,7 @@ pub struct Account {
     per_machine: bool,
     /// When the last look at one machine began that was answered.
     looked: Mutex<Duration>,
-    snapshot: Mutex<Option<Arc<Snapshot>>>,
-    /// Held while listing: whoever waits for it takes the list that was made meanwhile.
-    listing: tokio::sync::Mutex<()>,
-    failure: Mutex<Option<(Duration, Error)>>,
+    machines: Listing<Arc<Snapshot>>,
     /// The keys that opened this team, the last used first.
     clients: Mutex<Vec<Client>>,
     /// By the resource's uid.
@@ -92,9 +54,7 @@ impl Account {
             transition,
             per_machine,
             looked: Mutex::default(),
-            snapshot: Mutex::default(),
-            listing: tokio::sync::Mutex::default(),
-            failure: Mutex::default(),
+            machines: Listing::default(),
             clients: Mutex::default(),
             interests: Mutex::default(),
             asked: Mutex::default(),
@@ -121,7 +81,7 @@ impl Account {
 
     /// The last complete list.
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        lock(&self.snapshot).clone()
+        self.machines.last(Duration::ZERO)
     }
 
     /// The same where the account is listed regularly: else it may be of any age.
@@ -141,7 +101,7 @@ impl Account {
         if let Some(before) = interests.get(uid).filter(|before| interest.seen.is_none() && before.machine == interest.machine) {
             interest.seen.clone_from(&before.seen);
         }
-        let late = self.snapshot().filter(|s| interest.contradicted_by(s)).map(|_| interest.wake.clone());
+        let late = self.snapshot().filter(|s| interest.is_contradicted(s)).map(|_| interest.wake.clone());
         interests.insert(uid.to_owned(), interest);
         drop(interests);
         if let Some(wake) = late {
@@ -156,39 +116,31 @@ impl Account {
 
     /// A complete list begun after this moment, made with this key unless somebody else just made one.
     pub async fn list(&self, client: &Client, begun_after: Duration) -> Result<Arc<Snapshot>, Error> {
-        if let Some(snapshot) = self.snapshot().filter(|s| s.began >= begun_after) {
-            return Ok(snapshot);
+        let mut made = None;
+        let told = &mut made;
+        let read = |began| async move {
+            let before = self.snapshot();
+            let kept = |machine| before.as_ref().and_then(|s| s.kept(&machine)).unwrap_or_else(|| Arc::new(machine));
+            let snapshot = Arc::new(Snapshot::new(began, client.list_machines_as(kept).await?));
+            // The first list is news only to those who have seen something else.
+            *told = Some(before.as_ref().map(|before| snapshot.changed_since(before)).unwrap_or_default());
+            Ok(snapshot)
+        };
+        let snapshot = self.machines.read(|| self.now(), begun_after, read).await?;
+        if let Some(changes) = made {
+            self.tell(&changes);
         }
-        let arrived = (self.now)();
-        let _listing = self.listing.lock().await;
-        if let Some(snapshot) = self.snapshot().filter(|s| s.began >= begun_after) {
-            return Ok(snapshot);
-        }
-        // Whoever waited while a list failed shares the failure instead of failing again in turn.
-        if let Some((_, error)) = lock(&self.failure).clone().filter(|(began, _)| *began >= arrived) {
-            return Err(error);
-        }
-        let began = (self.now)();
-        match client.list_machines().await {
-            Ok(machines) => Ok(self.store(Snapshot::new(began, machines))),
-            Err(error) => {
-                *lock(&self.failure) = Some((began, error.clone()));
-                Err(error)
-            }
-        }
+        Ok(snapshot)
     }
 
-    fn store(&self, snapshot: Snapshot) -> Arc<Snapshot> {
-        let snapshot = Arc::new(snapshot);
-        let before = lock(&self.snapshot).replace(snapshot.clone());
-        *lock(&self.failure) = None;
-        // The first list is news only to those who have seen something else.
-        let (ids, marks) = before.map(|before| snapshot.changed_since(&before)).unwrap_or_default();
-        let concerned =
-            |i: &Interest| i.machine.as_ref().is_some_and(|id| ids.contains(id)) || marks.contains(&i.mark) || i.contradicted_by(&snapshot);
-        let concerned: BTreeSet<Wake> = lock(&self.interests).values().filter(|i| concerned(i)).map(|i| i.wake.clone()).collect();
+    fn tell(&self, changes: &Changes) {
+        let mut interests = lock(&self.interests);
+        // Perhaps another by now, whose changes are told next: what agrees with a list must do so with the last one.
+        let Some(snapshot) = self.snapshot() else { return };
+        let concerned = interests.values_mut().filter_map(|i| i.is_concerned(changes, &snapshot).then(|| i.wake.clone()));
+        let concerned: BTreeSet<Wake> = concerned.collect();
+        drop(interests);
         concerned.into_iter().for_each(&self.wake);
-        snapshot
     }
 
     /// What a list says to one resource.
@@ -196,7 +148,7 @@ impl Account {
         let mut machines = snapshot.marked(mark);
         for id in ids {
             if let Some(machine) = snapshot.machine(id).filter(|m| !machines.iter().any(|known| known.id == m.id)) {
-                machines.push(machine.clone());
+                machines.push(Machine::clone(machine));
             }
         }
         ListView { began: snapshot.began, machines }
@@ -208,12 +160,17 @@ impl Account {
         if self.per_machine {
             return self.get(client, id).await;
         }
-        let row =
-            |s: &Snapshot| s.machine(id).cloned().map(|machine| MachineLook { began: s.began, direct: false, machine: Some(machine) });
-        if let Some(look) = self.snapshot().filter(|s| s.began >= begun_after).and_then(|s| row(&s)) {
+        let row = |s: &Snapshot| {
+            let machine = s.machine(id).map(|machine| Machine::clone(machine))?;
+            Some(MachineLook { began: s.began, direct: false, machine: Some(machine) })
+        };
+        let known = self.machines.last(begun_after).and_then(|s| row(&s));
+        // Who is content with any list asks for nothing. Who needs a young one counts, also where there is one: what it spared counts too.
+        let many = (known.is_none() || !begun_after.is_zero()) && self.many_asked(id);
+        if let Some(look) = known {
             return Ok(look);
         }
-        if self.many_asked(id) {
+        if many {
             let snapshot = self.list(client, begun_after).await?;
             if let Some(look) = row(&snapshot) {
                 return Ok(look);
@@ -268,58 +225,18 @@ impl Account {
     }
 
     /// All resources of the account.
-    fn everyone(&self) -> BTreeSet<Wake> {
+    pub(super) fn everyone(&self) -> BTreeSet<Wake> {
         lock(&self.interests).values().map(|i| i.wake.clone()).collect()
+    }
+
+    /// Wakes a resource.
+    pub(super) fn waker(&self) -> &(dyn Fn(Wake) + Send + Sync) {
+        &self.wake
     }
 
     /// How many machines the account has, and how many resources look at it.
     pub fn counts(&self) -> (usize, usize) {
         (self.snapshot().map_or(0, |s| s.len()), lock(&self.interests).len())
-    }
-
-    /// Lists the account every interval, until stopped: sooner lists, made for somebody, count.
-    pub async fn poll(self: Arc<Self>, interval: Duration, stop: CancellationToken) {
-        let mut told = false;
-        let mut next = interval;
-        while stop.run_until_cancelled(tokio::time::sleep(next)).await.is_some() {
-            let age = self.unobserved_for();
-            if age < interval {
-                next = interval.saturating_sub(age);
-                continue;
-            }
-            next = interval;
-            let Some(client) = self.polling_client() else {
-                self.tell_of_outage(&mut told);
-                continue;
-            };
-            match self.list(&client, (self.now)()).await {
-                Ok(snapshot) => {
-                    next = interval.saturating_sub(self.unobserved_for());
-                    debug!(team = self.team, machines = snapshot.len(), "listed");
-                    if std::mem::take(&mut told) {
-                        info!(team = self.team, "the account can be read again");
-                        self.everyone().into_iter().for_each(&self.wake);
-                    }
-                }
-                Err(error) => {
-                    warn!(team = self.team, %error, "the account could not be listed");
-                    if error.is_unauthorized() {
-                        // The next pass that uses it asks anew what it opens.
-                        self.drop_client(&client);
-                        self.everyone().into_iter().for_each(&self.wake);
-                    }
-                    self.tell_of_outage(&mut told);
-                }
-            }
-        }
-    }
-
-    /// Wakes all resources of an account that has not been read for long, once.
-    fn tell_of_outage(&self, told: &mut bool) {
-        let everyone = self.everyone();
-        if self.unobserved_for() >= OUTAGE && !everyone.is_empty() && !std::mem::replace(told, true) {
-            everyone.into_iter().for_each(&self.wake);
-        }
     }
 
     /// The machines with this mark in the last list.

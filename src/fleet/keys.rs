@@ -12,7 +12,9 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::account::{Account, Wake};
+use super::account::Account;
+use super::interest::Wake;
+use super::poll::Beat;
 use crate::lifecycle::backoff;
 use crate::lifecycle::observe::Access;
 use crate::paperspace::{Budget, CallObserver, Client, ClientOptions, ConfigError, Transport};
@@ -36,6 +38,7 @@ pub struct Keys {
     template: Client,
     rate: (NonZeroU32, NonZeroU32),
     poll_interval: Duration,
+    process: String,
     transition: Duration,
     per_machine: bool,
     now: Arc<dyn Fn() -> Duration + Send + Sync>,
@@ -64,6 +67,8 @@ pub struct Setup {
     pub rate: (NonZeroU32, NonZeroU32),
     /// How often an account is listed.
     pub poll_interval: Duration,
+    /// Tells operators apart: those that started together are not to list in step.
+    pub process: String,
     /// How often a machine in transition is looked at.
     pub transition: Duration,
     /// Whether each machine is looked at by itself instead: no account is listed of nobody's asking, and nobody is woken.
@@ -87,12 +92,12 @@ impl Keys {
 
     /// No keys yet; over whatever carries requests.
     pub fn over(setup: Setup, transport: Arc<dyn Transport>) -> Result<Self, ConfigError> {
-        let Setup { options, rate, poll_interval, transition, per_machine, observer, now, wake, stop } = setup;
+        let Setup { options, rate, poll_interval, process, transition, per_machine, observer, now, wake, stop } = setup;
         let budget = Arc::new(Budget::new(rate.0, rate.1));
         let unset = SecretString::from("unset");
         let template = Client::with_transport(&options, unset, budget, transport)?.with_observer(observer);
         let (entries, accounts, tasks) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { template, rate, poll_interval, transition, per_machine, now, wake, stop, tasks, entries, accounts })
+        Ok(Self { template, rate, poll_interval, process, transition, per_machine, now, wake, stop, tasks, entries, accounts })
     }
 
     /// The API's address, as it is recorded.
@@ -177,7 +182,8 @@ impl Keys {
         let account = Arc::new(Account::new(team.to_owned(), self.transition, per_machine, move || now(), wake));
         let budget = Arc::new(Budget::new(self.rate.0, self.rate.1));
         if !per_machine {
-            let poll = account.clone().poll(self.poll_interval, self.stop.clone());
+            let beat = Beat::new(self.poll_interval, format!("{team}/{}", self.process));
+            let poll = account.clone().poll(beat, self.stop.clone());
             self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(poll);
         }
         accounts.insert(team.to_owned(), (account.clone(), budget.clone()));

@@ -6,15 +6,18 @@
 
 mod account;
 mod belongings;
+mod interest;
 mod keys;
 mod listing;
+mod poll;
 mod snapshot;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
-pub use account::{Account, Interest, Wake};
+pub use account::Account;
 pub use belongings::Belongings;
+pub use interest::{Interest, Seen, Wake};
 pub use keys::{Keys, Opened, Setup};
-pub use listing::{Listing, Listings};
-pub use snapshot::Snapshot;
+pub use listing::{Complete, Listing, Listings};
+pub use snapshot::{Changes, Snapshot};

@@ -21,9 +21,14 @@ impl Mark {
 
     /// The mark that a machine's name ends in, if it ends in one.
     pub fn of_name(name: &str) -> Option<Self> {
+        Self::in_name(name).map(|mark| Self(mark.to_owned()))
+    }
+
+    /// The same as it stands there.
+    pub fn in_name(name: &str) -> Option<&str> {
         let (_, tail) = name.rsplit_once('-')?;
         let is_mark = tail.len() == MARK_LENGTH && tail.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        is_mark.then(|| Self(tail.to_owned()))
+        is_mark.then_some(tail)
     }
 
     /// The 12 digits.

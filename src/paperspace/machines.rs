@@ -1,5 +1,6 @@
 //! Machines, who may use them, and what happens to them.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -20,7 +21,12 @@ impl Client {
     /// `GET /machines`, all pages: every machine that the key's user may see, or an error. The oldest come first, so that a machine
     /// created meanwhile does not shift the pages.
     pub async fn list_machines(&self) -> Result<Vec<Machine>, Error> {
-        self.all_pages(|| Call::new("GET /machines", &[]).query("orderBy", "dtCreated").query("order", "asc")).await
+        self.list_machines_as(|machine| machine).await
+    }
+
+    /// The same, each machine kept as `keep` makes of it as soon as its page is there.
+    pub async fn list_machines_as<M: Borrow<Machine>>(&self, keep: impl Fn(Machine) -> M) -> Result<Vec<M>, Error> {
+        self.all_pages_as(|| Call::new("GET /machines", &[]).query("orderBy", "dtCreated").query("order", "asc"), keep).await
     }
 
     /// `GET /machines/{id}`.

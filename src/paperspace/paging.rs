@@ -1,5 +1,6 @@
 //! Lists, read to their end.
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 
 use serde::de::DeserializeOwned;
@@ -25,8 +26,16 @@ impl Client {
     ///
     /// Rows that come twice (the list shifts under the pages, and the API is known to repeat some) are kept once, as seen last.
     pub(super) async fn all_pages<'a, T: Row>(&self, call: impl Fn() -> Call<'a>) -> Result<Vec<T>, Error> {
-        let mut rows: Vec<T> = Vec::new();
-        let mut places: HashMap<String, usize> = HashMap::new();
+        self.all_pages_as(call, |row: T| row).await
+    }
+
+    /// The same, each row kept as `keep` makes of it: only one page at a time is held as it was read.
+    pub(super) async fn all_pages_as<'a, T: Row, R: Borrow<T>>(
+        &self,
+        call: impl Fn() -> Call<'a>,
+        keep: impl Fn(T) -> R,
+    ) -> Result<Vec<R>, Error> {
+        let mut rows: Vec<R> = Vec::new();
         let mut cursors: HashSet<String> = HashSet::new();
         let mut after: Option<String> = None;
         loop {
@@ -34,16 +43,9 @@ impl Client {
             let route = call.route;
             let call = if let Some(cursor) = &after { call.query("after", cursor) } else { call };
             let page: Page<T> = self.send(call).await?;
-            for row in page.items {
-                if let Some(&place) = places.get(row.key()) {
-                    rows[place] = row;
-                } else {
-                    places.insert(row.key().to_owned(), rows.len());
-                    rows.push(row);
-                }
-            }
+            rows.extend(page.items.into_iter().map(&keep));
             if !page.has_more {
-                return Ok(rows);
+                return Ok(once(rows));
             }
             let broken = |message: &str| Error::BadPayload { route, path: "nextPage".to_owned(), message: message.to_owned() };
             let cursor = page.next_page.filter(|cursor| !cursor.is_empty()).ok_or_else(|| broken("missing although hasMore is true"))?;
@@ -56,4 +58,23 @@ impl Client {
             after = Some(cursor);
         }
     }
+}
+
+/// Each row once: where it came first, as it was seen last.
+fn once<T: Row, R: Borrow<T>>(rows: Vec<R>) -> Vec<R> {
+    let mut first: HashMap<&str, usize> = HashMap::with_capacity(rows.len());
+    let mut places = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let next = first.len();
+        places.push(*first.entry(row.borrow().key()).or_insert(next));
+    }
+    let mut kept: Vec<R> = Vec::with_capacity(first.len());
+    drop(first);
+    for (row, place) in rows.into_iter().zip(places) {
+        match kept.get_mut(place) {
+            Some(known) => *known = row,
+            None => kept.push(row),
+        }
+    }
+    kept
 }

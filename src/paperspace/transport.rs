@@ -20,6 +20,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// have been sent or not, which is expensive to settle for a create.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Over HTTP/2 all calls share one connection. One that is dead behind a proxy, which still answers for it, would fail every call until the
+/// process ends: while calls wait, it has to answer pings. Together not longer than a call may take, so that no slow answer is cut short.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// A reply, read to its end.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -67,7 +72,9 @@ impl Http {
             .referer(false)
             .https_only(endpoint.scheme() == "https")
             .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT);
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_TIMEOUT);
         if endpoint.scheme() != "https" || is_loopback(endpoint) {
             builder = builder.no_proxy();
         }

@@ -13,11 +13,13 @@
 //! | `selector` | resources that are left to others |
 //! | `orphans` | what the metrics say of what no resource has |
 //! | `observe` | looking at each machine by itself, for comparison: the same end, at another price |
+//! | `calls` | what a fleet costs from apply to Ready |
 //! | `net` | every planted mistake is caught |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs, reason = "tests")]
 
 mod book;
+mod calls;
 mod crash_matrix;
 mod faults;
 mod gate;
