@@ -15,8 +15,8 @@ use super::execute::{Executed, execute};
 use super::gather::{Gathered, Gathering};
 use super::objects::Written;
 use crate::crd::PaperspaceMachine;
-use crate::lifecycle::backoff;
 use crate::lifecycle::step::{Decision, Event, Requeue, Step};
+use crate::lifecycle::{backoff, silence};
 use crate::metrics::{KindLabel, StepLabel};
 
 /// A resource as the watch gives it: one that cannot be read must not stop the others.
@@ -60,7 +60,14 @@ async fn pass(watched: &Watched, context: &Context) -> Result<(bool, Action), Er
     let executed = execute(context, &object, &decision, client.as_ref(), began, &mut slot).await?;
     let wrote_ahead = matches!((&decision.step, &executed), (Step::WriteAhead { .. }, Executed::Done(_)));
     let action = match executed {
-        Executed::Done(version) => finish(context, &object, &decision, version, &mut slot).await?,
+        Executed::Done(version) => {
+            let action = finish(context, &object, &decision, version, &mut slot).await?;
+            let news = client.as_ref().and_then(|client| client.budget().news(&uid));
+            if let Some(news) = news {
+                context.publish(&kube_event(&silence::event(&news)), &object.object_ref(&())).await;
+            }
+            action
+        }
         Executed::Failed | Executed::Conflict => Action::requeue(Duration::ZERO),
     };
     slot.failures = 0;

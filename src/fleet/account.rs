@@ -17,6 +17,9 @@ use crate::paperspace::{Client, Error, Priority};
 /// When a whole account has not been read for this long, its resources have to say so.
 const OUTAGE: Duration = Duration::from_mins(10);
 
+/// How soon a list is tried again that was not sent.
+const SOONEST: Duration = Duration::from_secs(1);
+
 /// A resource that wants to hear of its machine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Wake {
@@ -68,6 +71,8 @@ pub struct Account {
     pub listings: Listings,
     /// How many machines it may have, as the last session said.
     max_machines: Mutex<Option<usize>>,
+    /// Who wants something of an API that does not answer.
+    waiting: Mutex<BTreeSet<Wake>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -95,6 +100,7 @@ impl Account {
             wake: Box::new(wake),
             listings: Listings::default(),
             max_machines: Mutex::default(),
+            waiting: Mutex::default(),
         }
     }
 
@@ -249,6 +255,16 @@ impl Account {
         lock(&self.clients).iter().any(|c| c.same_key(client))
     }
 
+    /// The resource is woken when the API answers again.
+    pub fn waits_for_an_answer(&self, wake: Wake) {
+        lock(&self.waiting).insert(wake);
+    }
+
+    /// The API answers again. Those who are woken share their looks, and wait for the budget.
+    pub(super) fn resume(&self) {
+        std::mem::take(&mut *lock(&self.waiting)).into_iter().for_each(&self.wake);
+    }
+
     /// All resources of the account.
     fn everyone(&self) -> BTreeSet<Wake> {
         lock(&self.interests).values().map(|i| i.wake.clone()).collect()
@@ -282,6 +298,10 @@ impl Account {
                 }
                 Err(error) => {
                     warn!(team = self.team, %error, "the account could not be listed");
+                    // The poll is the look that finds out whether the API answers again.
+                    if let Some(silence) = error.silence() {
+                        next = silence.retry_after.clamp(SOONEST, interval.max(SOONEST));
+                    }
                     if error.is_unauthorized() {
                         // The next pass that uses it asks anew what it opens.
                         self.drop_client(&client);

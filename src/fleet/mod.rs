@@ -8,6 +8,8 @@ mod account;
 mod belongings;
 mod keys;
 mod listing;
+#[cfg(test)]
+mod pressure;
 mod snapshot;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]

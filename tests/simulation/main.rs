@@ -10,6 +10,7 @@
 //! | `scenarios`, `crash_matrix` | every main path, disturbed at every remote call |
 //! | `life`, `soak` | random lives of many resources |
 //! | `orphans` | what the metrics say of what no resource has |
+//! | `outage` | Paperspace does not answer: what it costs, who is told, how it ends |
 //! | `net` | every planted mistake is caught |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs, reason = "tests")]
@@ -24,6 +25,7 @@ mod kubernetes_suite;
 mod life;
 mod net;
 mod orphans;
+mod outage;
 mod planted;
 mod process;
 mod scenarios;
