@@ -38,6 +38,13 @@ pub struct CallLabel {
     pub outcome: &'static str,
 }
 
+/// One label: who waits.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct PriorityLabel {
+    /// See [`crate::paperspace::Priority`].
+    pub priority: &'static str,
+}
+
 /// One label: what belongs to no resource.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct OrphanLabel {
@@ -62,7 +69,9 @@ pub struct Metrics {
     pub status_writes: Counter,
     calls: Family<CallLabel, Counter>,
     call_seconds: Histogram,
-    waited_seconds: Counter<f64, AtomicU64>,
+    waited_seconds: Family<PriorityLabel, Counter<f64, AtomicU64>>,
+    breaker_open: Gauge,
+    breaker_openings: Counter,
     /// Machines in the accounts' last lists.
     pub machines: Gauge,
     /// Resources that are looked after.
@@ -83,7 +92,9 @@ impl Default for Metrics {
             status_writes: Counter::default(),
             calls: Family::default(),
             call_seconds: Histogram::new(exponential_buckets(0.01, 2.0, 14)),
-            waited_seconds: Counter::default(),
+            waited_seconds: Family::default(),
+            breaker_open: Gauge::default(),
+            breaker_openings: Counter::default(),
             machines: Gauge::default(),
             resources: Gauge::default(),
             orphans: Family::default(),
@@ -96,7 +107,11 @@ impl Default for Metrics {
         registry.register("status_writes", "Writes of a resource's status", metrics.status_writes.clone());
         registry.register("api_calls", "Calls to the Paperspace API, by route template and outcome", metrics.calls.clone());
         registry.register("api_call_duration_seconds", "How long calls to the Paperspace API took", metrics.call_seconds.clone());
-        registry.register("api_budget_wait_seconds", "How long calls waited for their account's budget", metrics.waited_seconds.clone());
+        let waited = "How long calls waited for their account's budget, by what goes first: mutation, lookup, idle";
+        registry.register("api_budget_wait_seconds", waited, metrics.waited_seconds.clone());
+        let open = "Accounts whose API calls are not answered: nothing but a look now and then is sent for them";
+        registry.register("api_breaker_open", open, metrics.breaker_open.clone());
+        registry.register("api_breaker_openings", "How often that began", metrics.breaker_openings.clone());
         registry.register("machines", "Machines in the last lists of all accounts", metrics.machines.clone());
         registry.register("resources", "Resources that are looked after", metrics.resources.clone());
         let orphans = "What accounts have that no resource has, by kind; scripts and addresses as of at most an hour ago";
@@ -125,9 +140,18 @@ impl Metrics {
 
 impl CallObserver for Metrics {
     fn observe(&self, call: &CallRecord) {
-        let CallRecord { method, route, outcome, status: _, duration, waited } = *call;
+        let CallRecord { method, route, outcome, status: _, duration, waited, priority } = *call;
         self.calls.get_or_create(&CallLabel { method, route, outcome }).inc();
         self.call_seconds.observe(duration.as_secs_f64());
-        self.waited_seconds.inc_by(waited.as_secs_f64());
+        self.waited_seconds.get_or_create(&PriorityLabel { priority: priority.as_str() }).inc_by(waited.as_secs_f64());
+    }
+
+    fn breaker(&self, open: bool) {
+        if open {
+            self.breaker_openings.inc();
+            self.breaker_open.inc();
+        } else {
+            self.breaker_open.dec();
+        }
     }
 }

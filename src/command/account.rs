@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use crate::args::ApiArgs;
 use crate::controller::Stopped;
+use crate::paperspace::budget::Cause;
 use crate::paperspace::types::Session;
 use crate::paperspace::{Budget, Client, ClientOptions, Error};
 
@@ -51,6 +52,7 @@ pub(super) async fn patiently<T>(call: impl AsyncFn() -> Result<T, Error>) -> Re
     loop {
         match call().await {
             Err(Error::Rejected { status: 429, .. }) if asked < PATIENCE => asked += 1,
+            Err(Error::NotSent { silence, .. }) if silence.cause == Cause::RateLimited => tokio::time::sleep(silence.retry_after).await,
             answer => return answer,
         }
     }

@@ -46,7 +46,11 @@ pub(super) async fn execute(
         Step::WriteAhead { id, create } => {
             // The place in the budget first: between the write and the request nothing may wait.
             let permit = match client.filter(|_| *create) {
-                Some(client) => Some(client.budget().acquire().await),
+                Some(client) => match client.budget().acquire().await {
+                    Ok(permit) => Some(permit),
+                    // Nothing is written down that is not to be sent now.
+                    Err(_) => return Ok(Executed::Failed),
+                },
                 None => None,
             };
             let sent = context.clock.now();
@@ -67,8 +71,11 @@ pub(super) async fn execute(
             return Ok(beside(context, object, &decision.step, written, slot));
         }
         step => {
-            let Some(client) = ready_client(context, step, client, began).await else { return Ok(Executed::Conflict) };
-            return Ok(call(context, object, step, &client, slot).await);
+            return Ok(match ready_client(context, step, client, began).await {
+                Ready::Client(client) => call(context, object, step, &client, slot).await,
+                Ready::TooLate => Executed::Conflict,
+                Ready::NotNow => Executed::Failed,
+            });
         }
     };
     Ok(match written {
@@ -98,13 +105,31 @@ fn beside(context: &Context, object: &PaperspaceMachine, step: &Step, written: R
 
 /// The client with its place in the budget taken, unless waiting for it made the look at the object too old to act on. A create has its
 /// place already.
-async fn ready_client(context: &Context, step: &Step, client: Option<&Client>, began: Moment) -> Option<Client> {
-    let client = client?;
+async fn ready_client(context: &Context, step: &Step, client: Option<&Client>, began: Moment) -> Ready {
+    let Some(client) = client else { return Ready::TooLate };
     let client = match step {
         Step::Create { .. } | Step::CreateScript { .. } => client.clone(),
-        _ => client.spending(client.budget().acquire().await),
+        // Written down: that it is not sent is to be remembered.
+        Step::Restart { .. } => match client.budget().acquire().await {
+            Ok(permit) => client.spending(permit),
+            Err(_) => client.clone(),
+        },
+        _ => match client.budget().acquire().await {
+            Ok(permit) => client.spending(permit),
+            Err(_) => return Ready::NotNow,
+        },
     };
-    (context.clock.now().at_most_since(&began) < STALE).then_some(client)
+    if context.clock.now().at_most_since(&began) < STALE { Ready::Client(client) } else { Ready::TooLate }
+}
+
+/// Whether a change can be made.
+enum Ready {
+    /// Now, with this client.
+    Client(Client),
+    /// What justifies it is too old by now.
+    TooLate,
+    /// Nothing is sent for the account now; the next decision is told why.
+    NotNow,
 }
 
 async fn call(context: &Context, object: &PaperspaceMachine, step: &Step, client: &Client, slot: &mut Slot) -> Executed {

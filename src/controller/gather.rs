@@ -53,6 +53,7 @@ impl<'a> Gathering<'a> {
                 nonce,
                 settings: &self.context.settings,
                 memory: &slot.memory,
+                silence: self.opened.get(&slot.memory.key).and_then(|o| o.client.budget().silence()),
                 unobserved_for: account.as_ref().map_or(now.mono, |a| a.unobserved_for()),
                 marked: &marked,
                 quota: account.as_ref().map(|a| a.quota()).unwrap_or_default(),
@@ -62,6 +63,9 @@ impl<'a> Gathering<'a> {
                 Next::Act(decision) => {
                     let client = self.opened.get(&decision.memory.key).map(|o| o.client.clone());
                     self.register(&decision);
+                    if let (Some(account), true) = (&account, observation.silence.is_some()) {
+                        account.waits_for_an_answer(self.wake());
+                    }
                     return Ok(Gathered { decision: *decision, client });
                 }
                 Next::Ask(question, memory) => {
@@ -80,10 +84,14 @@ impl<'a> Gathering<'a> {
         opened.or_else(|| self.context.keys.known_account(&self.object.status.as_ref()?.account.as_ref()?.team))
     }
 
+    fn wake(&self) -> Wake {
+        Wake { namespace: self.object.namespace().unwrap_or_default(), name: self.object.name_any() }
+    }
+
     /// From now on the account wakes the resource when its machine changes.
     fn register(&self, decision: &Decision) {
         let Some(account) = self.account(decision.memory.key) else { return };
-        let wake = Wake { namespace: self.object.namespace().unwrap_or_default(), name: self.object.name_any() };
+        let wake = self.wake();
         let machine = decision.status.machine_id.clone();
         let looks = machine.iter().flat_map(|id| [self.facts.machines.get(id), self.facts.direct.get(id)]);
         let seen = looks.flatten().filter_map(|look| look.as_ref().ok()).max_by_key(|look| look.began).cloned().map(Seen::from);

@@ -15,8 +15,8 @@ use super::gather::{Gathered, Gathering};
 use super::objects::Written;
 use super::seen::Seen;
 use crate::crd::PaperspaceMachine;
-use crate::lifecycle::backoff;
 use crate::lifecycle::step::{Decision, Event, Requeue, Step};
+use crate::lifecycle::{backoff, silence};
 use crate::metrics::{KindLabel, StepLabel};
 
 /// One pass, and one more where the first wrote down what is to be sent: between the two nothing may wait, least of all for other
@@ -60,7 +60,14 @@ async fn pass(seen: &Seen, context: &Context) -> Result<(bool, Action), Error> {
     let executed = execute(context, &object, &decision, client.as_ref(), began, &mut slot).await?;
     let wrote_ahead = matches!((&decision.step, &executed), (Step::WriteAhead { .. }, Executed::Done(_)));
     let action = match executed {
-        Executed::Done(version) => finish(context, &object, &decision, version, &mut slot).await?,
+        Executed::Done(version) => {
+            let action = finish(context, &object, &decision, version, &mut slot).await?;
+            let news = client.as_ref().and_then(|client| client.budget().news(seen.uid()));
+            if let Some(news) = news {
+                context.publish(&kube_event(&silence::event(&news)), &object.object_ref(&())).await;
+            }
+            action
+        }
         Executed::Failed | Executed::Conflict => Action::requeue(Duration::ZERO),
     };
     slot.failures = 0;

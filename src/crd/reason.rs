@@ -80,6 +80,7 @@ reasons! {
     UnknownState { U, N, Working, "Paperspace says a state that this operator does not know; it waits." }
     NotObserved { U, U, Working, "The machine has not been seen for ten minutes." }
     ApiUnavailable { U, U, Working, "Paperspace's API does not answer, and there is something to do." }
+    PaperspaceUnavailable { U, U, Working, "Paperspace's API did not answer several times in a row, and there is something to do: nothing is sent but a look now and then, until one is answered." }
     RateLimited { U, U, Working, "Paperspace asks to slow down." }
     CredentialsMissing { U, U, Working, "No API key was found; Stalled after five minutes." }
     NotCreated { F, F, Settled, "There is no machine, and suspend keeps one from being created." }

@@ -33,6 +33,8 @@ pub struct Account {
     pub listings: Listings,
     /// How many machines it may have, as the last session said.
     max_machines: Mutex<Option<usize>>,
+    /// Who wants something of an API that does not answer.
+    waiting: Mutex<BTreeSet<Wake>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -61,6 +63,7 @@ impl Account {
             wake: Box::new(wake),
             listings: Listings::default(),
             max_machines: Mutex::default(),
+            waiting: Mutex::default(),
         }
     }
 
@@ -222,6 +225,16 @@ impl Account {
     /// Whether this key was seen to open the team and nothing spoke against it since.
     pub fn trusts(&self, client: &Client) -> bool {
         lock(&self.clients).iter().any(|c| c.same_key(client))
+    }
+
+    /// The resource is woken when the API answers again.
+    pub fn waits_for_an_answer(&self, wake: Wake) {
+        lock(&self.waiting).insert(wake);
+    }
+
+    /// The API answers again. Those who are woken share their looks, and wait for the budget.
+    pub(super) fn resume(&self) {
+        std::mem::take(&mut *lock(&self.waiting)).into_iter().for_each(&self.wake);
     }
 
     /// All resources of the account.

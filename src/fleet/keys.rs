@@ -1,7 +1,8 @@
 //! Keys and the accounts that they open.
 //!
 //! What a key opens is known from its session, which is read when the key is first seen, when somebody asks for it to be read again, and
-//! after a while if the answer was a bad one.
+//! after a while if the answer was a bad one. Until it is known, a key's calls come out of one budget that all such keys share: many keys
+//! that open nothing are as one account. A call that then turns out to have been an account's is charged to it.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -35,6 +36,7 @@ pub struct Opened {
 
 /// All keys that were seen, and the accounts behind them.
 pub struct Keys {
+    /// With the budget of all keys of which it is not known what they open.
     template: Client,
     rate: (NonZeroU32, NonZeroU32),
     poll_interval: Duration,
@@ -54,7 +56,7 @@ pub struct Keys {
 type Shared = (Arc<Account>, Arc<Budget>);
 
 struct Entry {
-    /// On a budget of its own until the account is known.
+    /// On the budget that unknown keys share.
     client: Client,
     known: tokio::sync::Mutex<Option<(Opened, Duration)>>,
 }
@@ -120,7 +122,9 @@ impl Keys {
             }
         }
         let mut max_machines = None;
-        let access = match entry.client.session().await {
+        let known_client = known.as_ref().filter(|(opened, _)| opened.account.is_some()).map(|(opened, _)| opened.client.clone());
+        let client = known_client.clone().unwrap_or_else(|| entry.client.clone());
+        let access = match client.session().await {
             Ok(Some(session)) => {
                 max_machines = session.max_machines();
                 Access::Open { admin: session.is_admin(), team: session.team.id }
@@ -129,13 +133,15 @@ impl Keys {
             Err(error) if error.is_unauthorized() => Access::Rejected,
             // Not kept: the next question asks again.
             Err(error) => {
-                let client = entry.client.clone();
                 return Ok(Opened { client, access: Access::Unknown(error), account: None });
             }
         };
         let opened = self.opened(&entry, key, access)?;
         if let Some(account) = &opened.account {
             account.allows(max_machines);
+            if !known_client.is_some_and(|known| Arc::ptr_eq(known.budget(), opened.client.budget())) {
+                opened.client.budget().owe();
+            }
         }
         *known = Some((opened.clone(), now));
         Ok(opened)
@@ -161,7 +167,7 @@ impl Keys {
         if let Some(entry) = entries.get(key.expose_secret()) {
             return Ok(entry.clone());
         }
-        let client = self.template.with_key(key.clone(), Arc::new(Budget::new(self.rate.0, self.rate.1)))?;
+        let client = self.template.with_key(key.clone(), self.template.budget().clone())?;
         let entry = Arc::new(Entry { client, known: tokio::sync::Mutex::default() });
         entries.insert(key.expose_secret().to_owned(), entry.clone());
         Ok(entry)
@@ -180,7 +186,9 @@ impl Keys {
             }
         };
         let account = Arc::new(Account::new(team.to_owned(), self.transition, per_machine, move || now(), wake));
-        let budget = Arc::new(Budget::new(self.rate.0, self.rate.1));
+        let resumed = Arc::downgrade(&account);
+        let budget = Budget::with_jitter(self.rate.0, self.rate.1, backoff::fraction(team));
+        let budget = Arc::new(budget.when_it_answers_again(move || resumed.upgrade().into_iter().for_each(|account| account.resume())));
         if !per_machine {
             let beat = Beat::new(self.poll_interval, format!("{team}/{}", self.process));
             let poll = account.clone().poll(beat, self.stop.clone());

@@ -10,6 +10,8 @@ mod interest;
 mod keys;
 mod listing;
 mod poll;
+#[cfg(test)]
+mod pressure;
 mod snapshot;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]

@@ -15,6 +15,9 @@ use crate::paperspace::Priority;
 /// When a whole account has not been read for this long, its resources have to say so.
 const OUTAGE: Duration = Duration::from_mins(10);
 
+/// How soon a list is tried again that was not sent.
+const SOONEST: Duration = Duration::from_secs(1);
+
 /// By how much two lists may be further apart, or closer together, than they are on average.
 const SPREAD: f64 = 0.1;
 
@@ -67,7 +70,8 @@ impl Account {
             let turn = tokio::time::timeout(due, client.budget().acquire_as(Priority::Idle));
             let Some(turn) = stop.run_until_cancelled(turn).await else { return };
             let client = client.with_read_priority(Priority::Lookup);
-            let client = turn.map_or_else(|_| client.clone(), |permit| client.spending(permit));
+            // While nothing is sent, the list says so.
+            let client = if let Ok(Ok(permit)) = turn { client.spending(permit) } else { client };
             match self.list(&client, self.now()).await {
                 Ok(snapshot) => {
                     next = due.saturating_sub(self.unobserved_for());
@@ -79,6 +83,10 @@ impl Account {
                 }
                 Err(error) => {
                     warn!(team = self.team, %error, "the account could not be listed");
+                    // The poll is the look that finds out whether the API answers again.
+                    if let Some(silence) = error.silence() {
+                        next = silence.retry_after.clamp(SOONEST, due.max(SOONEST));
+                    }
                     if error.is_unauthorized() {
                         // The next pass that uses it asks anew what it opens.
                         self.drop_client(&client);

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use crate::crd::conditions::{Because, READY, SYNCED};
 use crate::crd::reason::{Reason, Truth};
-use crate::paperspace::Error;
 use crate::paperspace::types::{Machine, MachineEvent, StartupScript};
+use crate::paperspace::{Error, Silence};
 
 use super::backoff;
 use super::memory::{Evidence, Memory};
 use super::observe::{Answer, Facts, ListView, Listed, Listing, MachineLook, Question};
 use super::pass::{End, Flow, Pass};
+use super::silence::because;
 use super::step::Step;
 
 /// How old the last sight of a machine may be before its conditions stop being believed.
@@ -51,6 +52,9 @@ impl<'a> Pass<'a> {
 
     /// A read that failed. What has nothing pending keeps its conditions until it has not been seen for ten minutes.
     pub(super) fn look_failed(&mut self, error: &Error) -> End {
+        if let Some(silence) = error.silence() {
+            return self.not_looked(silence);
+        }
         self.memory.failed_looks = self.memory.failed_looks.saturating_add(1);
         let after = backoff::after_failures(self.memory.failed_looks, self.uid()).max(error.retry_after().unwrap_or_default());
         self.again(after);
@@ -58,6 +62,19 @@ impl<'a> Pass<'a> {
             (false, true, _) if self.unseen_too_long() => self.wait(not_observed(), None),
             (false, true, _) | (false, _, true) => self.end_quietly(Step::Nothing),
             _ => self.wait(trouble_with(error), None),
+        }
+    }
+
+    /// The same of a read that was not sent.
+    fn not_looked(&mut self, silence: &Silence) -> End {
+        let after = backoff::jittered(silence.retry_after.max(Duration::from_secs(1)), self.uid());
+        match (self.is_idle(), self.was_not_observed()) {
+            (true, _) if self.unseen_too_long() => self.wait(not_observed(), Some(after)),
+            (true, _) | (_, true) => {
+                self.again(after);
+                self.end_quietly(Step::Nothing)
+            }
+            _ => self.silenced(silence),
         }
     }
 
@@ -233,6 +250,7 @@ pub(super) fn trouble_with(error: &Error) -> Because {
         Error::Rejected { status: 429, .. } => {
             Because::new(Reason::RateLimited, format!("Paperspace asks to slow down; retrying. {error}"))
         }
+        Error::NotSent { silence, .. } => because(silence),
         _ => Because::new(Reason::ApiUnavailable, format!("Paperspace's API does not answer as it should; retrying. {error}")),
     }
 }

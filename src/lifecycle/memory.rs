@@ -163,6 +163,12 @@ impl Memory {
     #[must_use]
     pub fn learn(mut self, step: &Step, outcome: &Outcome, generation: Option<i64>, now: Moment) -> Self {
         let kind = step.kind();
+        if let (Outcome::Failed(error), None) = (outcome, step.exactly_once())
+            && error.silence().is_some()
+        {
+            // Nothing was tried. Why, and for how long, the next decision is told.
+            return self;
+        }
         if step.mutates_paperspace() {
             self.mutated = Some(now.mono);
         }
@@ -191,6 +197,9 @@ impl Memory {
                 *sent = (sent.0.saturating_add(1), now.mono);
             }
             Outcome::Failed(error) => {
+                if error.silence().is_some() {
+                    return self;
+                }
                 let count = self.troubles.get(&kind).filter(|t| t.generation == generation).map_or(0, |t| t.count);
                 self.troubles.insert(kind, Trouble { error: error.clone(), count: count.saturating_add(1), at: now.mono, generation });
             }

@@ -61,6 +61,7 @@ mod script_removal;
 pub mod script_text;
 mod scripts;
 mod shown;
+pub mod silence;
 pub mod step;
 mod templates;
 #[cfg(test)]

@@ -83,6 +83,8 @@ pub struct Observation<'a> {
     pub memory: &'a Memory,
     /// How long ago the object's account was last read as a whole, or this process started.
     pub unobserved_for: Duration,
+    /// Why nothing is sent for the account now, or nothing but a look that finds out whether something may be.
+    pub silence: Option<paperspace::Silence>,
     /// The machines in the account's last complete list that carry the object's mark (the deleted left out); for reporting only.
     pub marked: &'a [Machine],
     /// How many machines the account had in its last complete list, and how many it may have, where that is known.

@@ -177,6 +177,11 @@ impl<'a> Pass<'a> {
         if let Some((id, begun_after)) = self.not_sure_of(&step) {
             return self.ask(Question::Direct { id, begun_after });
         }
+        // A request that was written down goes on: where it is not sent, that proves that it was not.
+        let begins = matches!(step, Step::WriteAhead { .. }) || step.mutates_paperspace() && step.exactly_once().is_none();
+        if let Some(silence) = self.o.silence.as_ref().filter(|_| begins) {
+            return self.silenced(silence);
+        }
         let old = self.old().map(|s| s.conditions.as_slice()).unwrap_or_default();
         self.status.observed_generation = self.generation();
         self.status.conditions = conditions::conditions(&summary, self.generation(), old, self.o.now.wall);

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::budget::{Budget, Permit, Priority};
+use super::budget::{Budget, Came, Change, Permit, Priority};
 use super::call::Call;
 use super::observe::{CallObserver, CallRecord};
 use super::options::{ClientOptions, ConfigError};
@@ -19,7 +19,8 @@ use super::{Error, reply};
 
 /// The API as one key sees it. Clones share connections and budget.
 ///
-/// Every call waits for the account's [`Budget`] first, except the creating ones, which take a [`Permit`] got before.
+/// Every call waits for the account's [`Budget`] first, except the creating ones, which take a [`Permit`] got before. Where the budget says
+/// that nothing is to be sent for a while, calls fail with [`Error::NotSent`].
 #[derive(Clone)]
 pub struct Client {
     transport: Arc<dyn Transport>,
@@ -109,7 +110,7 @@ impl Client {
         let held = self.held.as_ref().and_then(|held| held.lock().unwrap_or_else(PoisonError::into_inner).take());
         let permit = match held {
             Some(permit) => permit,
-            None => self.budget.acquire_as(priority).await,
+            None => self.budget.acquire_as(priority).await.map_err(|silence| Error::NotSent { route: ready.route, silence })?,
         };
         self.deliver(permit, ready).await
     }
@@ -130,6 +131,8 @@ impl Client {
 
     async fn deliver<T: DeserializeOwned>(&self, permit: Permit, ready: Ready) -> Result<T, Error> {
         let Ready { request, route, method, path, secret } = ready;
+        let (waited, priority) = (permit.waited(), permit.priority());
+        let token = permit.spend().map_err(|silence| Error::NotSent { route, silence })?;
         let sent = Instant::now();
         let reply = self.transport.execute(request).await;
         let duration = sent.elapsed();
@@ -140,13 +143,15 @@ impl Client {
         };
         let result = result.map_err(|error| self.without_key(error));
 
-        match &result {
-            Ok(_) => self.budget.succeeded(permit.granted()),
-            Err(error) if status == Some(429) => self.budget.rate_limited(permit.granted(), error.retry_after()),
-            Err(_) => {}
-        }
+        let change = match &result {
+            Ok(_) => self.budget.came(token, Came::Well),
+            Err(error) if status == Some(429) => self.budget.came(token, Came::RateLimited(error.retry_after())),
+            Err(error) if status.is_none_or(|status| status >= 500 || (300..400).contains(&status)) => {
+                self.budget.came(token, Came::Failed(&error.to_string(), error.retry_after()))
+            }
+            Err(_) => self.budget.came(token, Came::Answered),
+        };
         let outcome = result.as_ref().map_or_else(Error::kind, |_| "ok");
-        let waited = permit.waited();
         match &result {
             // The API's 404 is an answer that callers expect; so is no machine of theirs.
             Ok(_) | Err(Error::Rejected { status: 404, from_api: true, .. }) => {
@@ -155,9 +160,21 @@ impl Client {
             Err(_) => tracing::warn!(method, route = path, status, outcome, ?duration, ?waited, "call failed"),
         }
         if let Some(observer) = &self.observer {
-            observer.observe(&CallRecord { method, route: path, outcome, status, duration, waited });
+            observer.observe(&CallRecord { method, route: path, outcome, status, duration, waited, priority });
         }
+        self.tell(change);
         result
+    }
+
+    fn tell(&self, change: Option<Change>) {
+        match change {
+            None => return,
+            Some(Change::Opened) => tracing::warn!("the API does not answer: nothing but a look now and then is sent for the account"),
+            Some(Change::Closed) => tracing::info!("the API answers again"),
+        }
+        if let Some(observer) = &self.observer {
+            observer.breaker(change == Some(Change::Opened));
+        }
     }
 
     /// The error, should its text repeat the key ("unknown key ...").
@@ -165,7 +182,9 @@ impl Client {
         /// Shorter ones are no keys, and would be found in any text.
         const SHORTEST_KEY: usize = 8;
         let key = self.key.expose_secret();
-        let (Error::Transport { message, .. } | Error::Rejected { message, .. } | Error::BadPayload { message, .. }) = &mut error;
+        let (Error::Transport { message, .. } | Error::Rejected { message, .. } | Error::BadPayload { message, .. }) = &mut error else {
+            return error;
+        };
         if key.len() >= SHORTEST_KEY && message.contains(key) {
             *message = message.replace(key, "[API key]");
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::budget::Silence;
+
 /// A failed call.
 #[derive(Clone, Debug, thiserror::Error, PartialEq)]
 pub enum Error {
@@ -41,6 +43,14 @@ pub enum Error {
         /// What was wrong with it.
         message: String,
     },
+    /// Not sent, because nothing is for a while: the account was asked to slow down for longer, or the API does not answer.
+    #[error("{route}: {silence}")]
+    NotSent {
+        /// The call.
+        route: &'static str,
+        /// Why.
+        silence: Silence,
+    },
 }
 
 impl Error {
@@ -61,6 +71,7 @@ impl Error {
             Self::Transport { maybe_sent, .. } => !maybe_sent,
             Self::Rejected { status, from_api, .. } => *from_api && matches!(status, 400..=405 | 412 | 413 | 415 | 422 | 429),
             Self::BadPayload { .. } => false,
+            Self::NotSent { .. } => true,
         }
     }
 
@@ -73,6 +84,15 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Rejected { retry_after, .. } => *retry_after,
+            Self::NotSent { silence, .. } => Some(silence.retry_after),
+            _ => None,
+        }
+    }
+
+    /// Why nothing is sent, where that is the error.
+    pub fn silence(&self) -> Option<&Silence> {
+        match self {
+            Self::NotSent { silence, .. } => Some(silence),
             _ => None,
         }
     }
@@ -87,6 +107,7 @@ impl Error {
             Self::Rejected { status, .. } if *status >= 500 => "server",
             Self::Rejected { .. } => "rejected",
             Self::BadPayload { .. } => "bad_payload",
+            Self::NotSent { .. } => "not_sent",
         }
     }
 }

@@ -24,7 +24,7 @@ pub mod text;
 pub mod transport;
 pub mod types;
 
-pub use budget::{Budget, Permit, Priority};
+pub use budget::{Budget, Permit, Priority, Silence};
 pub use client::Client;
 pub use error::Error;
 pub use observe::{CallObserver, CallRecord};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Priority;
+
 /// One finished call. All fields are bounded, so that they can be labels of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallRecord {
@@ -17,12 +19,19 @@ pub struct CallRecord {
     pub duration: Duration,
     /// How long the call waited for its budget before.
     pub waited: Duration,
+    /// As what it waited.
+    pub priority: Priority,
 }
 
 /// Hears of every call of a client. Must be quick: the call waits for it.
 pub trait CallObserver: Send + Sync {
     /// A call ended.
     fn observe(&self, call: &CallRecord);
+
+    /// The API does not answer any more for an account, or does again.
+    fn breaker(&self, open: bool) {
+        let _ = open;
+    }
 }
 
 impl<F: Fn(&CallRecord) + Send + Sync> CallObserver for F {

@@ -220,7 +220,9 @@ fn no_bytes_are_too_strange_to_be_read_or_refused() {
     };
     check(1000, make, |(reply, secret)| {
         for error in read_all(&reply, secret) {
-            let (Error::Transport { message, .. } | Error::Rejected { message, .. } | Error::BadPayload { message, .. }) = &error;
+            let (Error::Transport { message, .. } | Error::Rejected { message, .. } | Error::BadPayload { message, .. }) = &error else {
+                return Err(format!("{error:?}"));
+            };
             if *message != clean_text(message) || error.retry_after().is_some_and(|wait| wait > Duration::from_hours(1)) {
                 return Err(format!("{error:?}"));
             }

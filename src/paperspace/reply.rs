@@ -18,7 +18,8 @@ const EXCERPT_BYTES: usize = 160;
 /// The longest word of the API is 21 characters.
 const MAX_CODE_BYTES: usize = 64;
 
-/// A longer wait would look like a dead operator, and is likelier a mistake than a wish.
+/// Limits that are counted by the hour ask for as much. A longer wait would look like a dead operator, and is likelier a mistake than a
+/// wish.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// Stands for the API's text about a startup script.

@@ -14,7 +14,7 @@ use crate::simulated::{MEMBER_KEY, Simulated, TEAM, body};
 #[tokio::test]
 async fn a_machine_from_create_to_delete() {
     let sim = Simulated::fast().await;
-    let permit = sim.client.budget().acquire().await;
+    let permit = sim.client.budget().acquire().await.unwrap();
     let created = sim.client.create_machine(permit, &body("life"), std::time::Duration::from_secs(5)).await.unwrap();
     let (event, machine) = (created.event.unwrap(), created.data);
     assert_eq!((event.name.as_str(), event.machine_id.as_ref()), ("create", Some(&machine.id)));
@@ -173,7 +173,7 @@ async fn a_lost_reply_leaves_a_machine_and_says_maybe() {
         assert_eq!(sim.client.list_machines().await.unwrap().len(), machines, "{kind}");
     }
     assert_eq!(sim.truth().await["calls"]["POST /machines"], 2, "nothing was repeated");
-    let permit = sim.client.budget().acquire().await;
+    let permit = sim.client.budget().acquire().await.unwrap();
     sim.fault(json!({"kind": "delay", "delayMs": 500, "method": "POST", "route": "/machines", "count": 1})).await;
     let timeout = std::time::Duration::from_millis(100);
     let error = sim.client.create_machine(permit, &body("late"), timeout).await.unwrap_err();
@@ -284,7 +284,7 @@ async fn members_see_only_machines_assigned_to_them() {
     let user = member.session().await.unwrap().unwrap().user.id;
     assert!(member.list_machines().await.unwrap().is_empty());
     assert!(member.machine(&machine.id).await.unwrap_err().is_not_found());
-    let permit = member.budget().acquire().await;
+    let permit = member.budget().acquire().await.unwrap();
     let error = member.create_machine(permit, &body("mine"), std::time::Duration::from_secs(5)).await.unwrap_err();
     assert!(matches!(&error, Error::Rejected { status: 403, .. }) && error.proves_nothing_done(), "{error:?}");
 

@@ -33,7 +33,7 @@ async fn every_call_has_its_route_and_the_key() {
         (request!(c => c.list_machines()), "GET /machines?orderBy=dtCreated&order=asc&limit=120", ""),
         (request!(c => c.machine("ps1")), "GET /machines/ps1", ""),
         (
-            request!(c => async { c.create_machine(c.budget().acquire().await, &create, NOW).await }),
+            request!(c => async { c.create_machine(c.budget().acquire().await.unwrap(), &create, NOW).await }),
             "POST /machines",
             r#"{"name":"n","machineType":"","templateId":"","diskSize":50,"region":""}"#,
         ),
@@ -69,7 +69,7 @@ async fn every_call_has_its_route_and_the_key() {
         (request!(c => c.startup_scripts()), "GET /startup-scripts?orderBy=dtCreated&order=asc&limit=120", ""),
         (request!(c => c.startup_script("sc1")), "GET /startup-scripts/sc1", ""),
         (
-            request!(c => async { c.create_startup_script(c.budget().acquire().await, &script, NOW).await }),
+            request!(c => async { c.create_startup_script(c.budget().acquire().await.unwrap(), &script, NOW).await }),
             "POST /startup-scripts",
             r#"{"name":"n","script":"s","isRunOnce":true}"#,
         ),

@@ -12,7 +12,7 @@ use crate::simulated::Simulated;
 async fn a_script_from_create_to_delete() {
     let sim = Simulated::fast().await;
     let machine = sim.machine_off().await;
-    let permit = sim.client.budget().acquire().await;
+    let permit = sim.client.budget().acquire().await.unwrap();
     let body = CreateStartupScript { name: "hello".into(), script: SecretString::from("echo hello"), is_run_once: true };
     let script = sim.client.create_startup_script(permit, &body, Duration::from_secs(5)).await.unwrap();
     assert_eq!((script.name.as_str(), script.is_run_once, script.is_enabled), ("hello", true, true));

@@ -51,7 +51,7 @@ async fn neither_logs_nor_debug_nor_errors_show_the_key() {
     }
     let script = CreateStartupScript { name: "n".into(), script: SecretString::from(SCRIPT), is_run_once: false };
     shown.push(format!("{script:?}"));
-    let permit = client.budget().acquire().await;
+    let permit = client.budget().acquire().await.unwrap();
     client.create_startup_script(permit, &script, Duration::from_secs(5)).await.unwrap_err();
 
     let shown = shown.concat();

@@ -71,7 +71,7 @@ impl Simulated {
     }
 
     pub async fn create(&self, body: &CreateMachine) -> Result<Machine, Error> {
-        let permit = self.client.budget().acquire().await;
+        let permit = self.client.budget().acquire().await.unwrap();
         self.client.create_machine(permit, body, Duration::from_secs(5)).await.map(|reply| reply.data)
     }
 

@@ -165,7 +165,7 @@ fn at_the_console(dice: &mut Dice) -> Value {
 fn fault(dice: &mut Dice) -> Value {
     let mutation = dice.one_of(&["POST", "PUT", "PATCH", "DELETE"]);
     let count = 1 + dice.below(3);
-    match dice.below(13) {
+    match dice.below(14) {
         0 => json!({"kind": "lose-reply", "method": mutation, "count": count}),
         1 => json!({"kind": "lose-reply", "method": mutation, "status": dice.one_of(&[408, 409, 499, 502, 504]), "count": count}),
         2 => json!({"kind": "drop", "count": count}),
@@ -177,6 +177,8 @@ fn fault(dice: &mut Dice) -> Value {
         8 => json!({"kind": "stale-list", "route": "/machines", "delayMs": 1000 + dice.below(20_000), "count": count * 3}),
         9 => json!({"kind": "shift-page", "route": "/machines", "count": 1}),
         10 => json!({"kind": "no-capacity", "count": count}),
+        // Until somebody says that it is well.
+        12 => json!({"kind": "error", "status": dice.one_of(&[500, 503])}),
         11 => json!({"kind": "revoke-key", "key": KEY, "count": count * 4}),
         _ => json!({"kind": "error", "method": "GET", "route": "/machines/{id}", "status": 404, "count": count}),
     }

@@ -14,6 +14,7 @@
 //! | `orphans` | what the metrics say of what no resource has |
 //! | `observe` | looking at each machine by itself, for comparison: the same end, at another price |
 //! | `calls` | what a fleet costs from apply to Ready |
+//! | `outage` | Paperspace does not answer: what it costs, who is told, how it ends |
 //! | `net` | every planted mistake is caught |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs, reason = "tests")]
@@ -30,6 +31,7 @@ mod life;
 mod net;
 mod observe;
 mod orphans;
+mod outage;
 mod planted;
 mod process;
 mod restart;

@@ -32,6 +32,7 @@ mod resize;
 mod restart;
 mod scripts;
 mod scripts_lost;
+mod silence;
 mod trouble;
 mod vanish;
 mod world;

@@ -17,8 +17,8 @@ use crate::lifecycle::observe::{
 };
 use crate::lifecycle::script_text::ScriptText;
 use crate::lifecycle::step::{Decision, Event, Next, Outcome, Requeue, Step, StepKind};
-use crate::paperspace::Error;
 use crate::paperspace::types::Machine;
+use crate::paperspace::{Error, Silence};
 
 pub(super) const UID: &str = "3f9c2a7b-51de-4c1a-9f00-000000000001";
 pub(super) const MARK: &str = "3f9c2a7b51de";
@@ -48,6 +48,8 @@ pub(super) struct Looks {
     pub(super) no_addresses: Option<Error>,
     /// How long ago the account was read as a whole.
     pub(super) unobserved_for: Duration,
+    /// Nothing is sent for the account.
+    pub(super) silence: Option<Silence>,
     /// Whether there is capacity.
     pub(super) unavailable: bool,
     pub(super) crd_terminating: bool,
@@ -300,6 +302,7 @@ impl World {
                 settings: &self.settings,
                 memory: &self.memory,
                 unobserved_for: self.looks.unobserved_for,
+                silence: self.looks.silence.clone(),
                 marked: &marked,
                 quota: self.quota,
                 facts: &facts,

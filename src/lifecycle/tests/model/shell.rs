@@ -170,6 +170,7 @@ pub(super) fn decided(bounds: &Bounds, store: &Store, scene: &Scene) -> Decided 
             settings: &settings,
             memory: &pass.memory,
             unobserved_for: Duration::ZERO,
+            silence: None,
             marked: &[],
             quota: Quota::default(),
             facts: &facts,

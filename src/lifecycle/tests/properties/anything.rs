@@ -15,10 +15,11 @@ use crate::lifecycle::memory::{Evidence, Memory, People, PeopleLook, Reply, Scri
 use crate::lifecycle::observe::{Access, KeySource, Moment, Settings};
 use crate::lifecycle::script_text::ScriptText;
 use crate::lifecycle::step::StepKind;
-use crate::paperspace::Error;
+use crate::paperspace::budget::Cause;
 use crate::paperspace::types::{
     EventState, Machine, MachineEvent, MachineState, PublicIp, PublicIpType, RestorePointFrequency, SnapshotFrequency as Wire,
 };
+use crate::paperspace::{Error, Silence};
 use crate::properties::Dice;
 
 /// A static address that the team had before.
@@ -494,7 +495,8 @@ pub(super) fn event(d: &mut Dice, now: Timestamp) -> MachineEvent {
 /// An error of any kind.
 pub(super) fn error(d: &mut Dice) -> Error {
     const STATUSES: [u16; 18] = [400, 401, 402, 403, 404, 405, 408, 409, 412, 418, 422, 425, 429, 499, 500, 502, 503, 0];
-    match d.below(6) {
+    match d.below(7) {
+        6 => Error::NotSent { route: "r", silence: silence(d) },
         0 => Error::Transport { route: "r", maybe_sent: d.one_in(2), message: d.text() },
         1 => Error::BadPayload { route: "r", path: d.text(), message: d.text() },
         _ => Error::Rejected {
@@ -505,6 +507,15 @@ pub(super) fn error(d: &mut Dice) -> Error {
             from_api: !d.one_in(3),
             retry_after: d.maybe(|d| Duration::from_secs(d.pick(&[0, 1, 90, 3600]))),
         },
+    }
+}
+
+pub(super) fn silence(d: &mut Dice) -> Silence {
+    Silence {
+        cause: d.pick(&[Cause::Unavailable, Cause::RateLimited]),
+        why: d.text(),
+        lasted: Duration::from_secs(d.pick(&[0, 11, 40, 4000])),
+        retry_after: Duration::from_secs(d.pick(&[0, 5, 3600])),
     }
 }
 

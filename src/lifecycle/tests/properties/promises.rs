@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::cloud::wall;
 use super::super::world::{ENDPOINT, MARK};
 use super::{anything, estate, people, places, scripts};
+use crate::crd::reason::Reason;
 use crate::crd::*;
 use crate::lifecycle::decide::{decide, deletion_policy};
 use crate::lifecycle::desired::named_address;
@@ -15,8 +16,8 @@ use crate::lifecycle::observe::{
     Access, Answer, Facts, ListView, Listed, Listing, MachineLook, Moment, Observation, Question, Quota, Settings,
 };
 use crate::lifecycle::step::{Decision, Next, Requeue, Step};
-use crate::paperspace::clean_text;
 use crate::paperspace::types::Machine;
+use crate::paperspace::{Silence, clean_text};
 use crate::properties::{Dice, check};
 
 /// Far more questions than any decision needs with so few machines; the shell gives up after 64.
@@ -29,6 +30,7 @@ pub(super) struct Case {
     pub(super) settings: Settings,
     pub(super) memory: Memory,
     pub(super) unobserved_for: Duration,
+    pub(super) silence: Option<Silence>,
     pub(super) marked: Vec<Machine>,
     pub(super) facts: Facts,
     pub(super) answers: Dice,
@@ -45,6 +47,7 @@ fn case(d: &mut Dice) -> Case {
         settings: anything::settings(d),
         memory: Memory::default(),
         unobserved_for: d.pick(&[Duration::ZERO, Duration::from_secs(29), Duration::from_secs(700), Duration::from_secs(1 << 33)]),
+        silence: if d.one_in(8) { Some(anything::silence(d)) } else { None },
         marked: vec![],
         facts: Facts::default(),
         answers: d.split(120),
@@ -98,6 +101,7 @@ fn drive(case: &Case) -> Result<Decided, String> {
             settings: &case.settings,
             memory: &memory,
             unobserved_for: case.unobserved_for,
+            silence: case.silence.clone(),
             marked: &case.marked,
             quota: Quota::default(),
             facts: &facts,
@@ -202,6 +206,7 @@ const PROMISES: &[(&str, Promise)] = &[
     ("nothing is written to paperspace where it is only to be read", nothing_is_written_to_paperspace_where_it_is_only_to_be_read),
     ("nothing is written with a key that may not be used", nothing_is_written_with_a_key_that_may_not_be_used),
     ("nothing is destroyed that nobody asked to destroy", nothing_is_destroyed_that_nobody_asked_to_destroy),
+    ("nothing is begun while nothing is sent", nothing_is_begun_while_nothing_is_sent),
     ("what is changed was looked at just now", what_is_changed_was_looked_at_just_now),
     ("a resource that goes only lets go or destroys", a_resource_that_goes_only_lets_go_or_destroys),
     (
@@ -310,6 +315,23 @@ fn nothing_is_written_with_a_key_that_may_not_be_used(case: &Case, decided: &Dec
     let account = status.account.is_none_or(|a| a.team == *team && a.endpoint == ENDPOINT);
     ensure(account, "another account")?;
     ensure(status.creation.is_none_or(|c| before(case).account.is_some() || c.account == *team), "another attempt's account")
+}
+
+/// A request that was written down goes on: its refusal proves that it was not sent.
+fn nothing_is_begun_while_nothing_is_sent(case: &Case, decided: &Decided) -> Result<(), String> {
+    let Decision { step, events, requeue, .. } = &decided.decision;
+    let begins = matches!(step, Step::WriteAhead { .. }) || step.mutates_paperspace() && step.exactly_once().is_none();
+    ensure(case.silence.is_none() || !begins, "begins something")?;
+    let told = events.iter().any(|e| e.reason == Reason::PaperspaceUnavailable.as_str());
+    ensure(!told, "tells what is told once for all")?;
+    ensure(
+        case.silence.is_none()
+            || *requeue != Requeue::After(Duration::ZERO)
+            || *step != Step::Nothing
+            || !events.is_empty()
+            || decided.decision.status != before(case),
+        "goes round in circles",
+    )
 }
 
 fn nothing_is_destroyed_that_nobody_asked_to_destroy(case: &Case, decided: &Decided) -> Result<(), String> {
