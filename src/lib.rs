@@ -26,6 +26,7 @@
 //! | [`fleet`] | what is known of an account's machines: one shared list |
 //! | [`paperspace`] | the API client; knows nothing of Kubernetes |
 //! | [`simulator`] | a faithful Paperspace API to develop and test against |
+//! | [`shard`] | which resources are this operator's, of several |
 //! | [`args`], [`server`], [`metrics`], [`telemetry`] | command line, probes, counters, logs |
 //!
 //! To understand the operator read [`controller::reconcile`], then [`lifecycle::decide`].
@@ -41,5 +42,6 @@ pub mod paperspace;
 #[cfg(test)]
 mod properties;
 pub mod server;
+pub mod shard;
 pub mod simulator;
 pub mod telemetry;

@@ -31,6 +31,7 @@ use crate::crd::{CRD_NAME, FIELD_MANAGER};
 use crate::fleet::{Keys, Wake};
 use crate::lifecycle::observe::Settings;
 use crate::metrics::Metrics;
+use crate::paperspace::Rate;
 use crate::server::{Readiness, Stage};
 
 type Wakes = mpsc::UnboundedSender<ObjectRef<Watched>>;
@@ -60,7 +61,7 @@ impl Operator {
         let wakes: ByNamespace<Wakes> = Arc::default();
         let setup = crate::fleet::Setup {
             options,
-            rate: (positive(args.api_rate), positive(args.api_burst)),
+            rate: Rate::new(positive(args.api_rate), positive(args.api_burst)),
             poll_interval: args.poll_interval,
             transition: args.transition_interval,
             observer: metrics.clone(),

@@ -4,7 +4,6 @@
 //! after a while if the answer was a bad one.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::{Account, Wake};
 use crate::lifecycle::observe::Access;
-use crate::paperspace::{Budget, CallObserver, Client, ClientOptions, ConfigError, Transport};
+use crate::paperspace::{Budget, CallObserver, Client, ClientOptions, ConfigError, Rate, Transport};
 
 /// How long a key that opened nothing is not asked about again.
 const BAD_NEWS_LASTS: Duration = Duration::from_secs(30);
@@ -33,7 +32,7 @@ pub struct Opened {
 /// All keys that were seen, and the accounts behind them.
 pub struct Keys {
     template: Client,
-    rate: (NonZeroU32, NonZeroU32),
+    rate: Rate,
     poll_interval: Duration,
     transition: Duration,
     now: Arc<dyn Fn() -> Duration + Send + Sync>,
@@ -59,7 +58,7 @@ pub struct Setup {
     /// Where the API is.
     pub options: ClientOptions,
     /// Calls a second and account, and how many at once.
-    pub rate: (NonZeroU32, NonZeroU32),
+    pub rate: Rate,
     /// How often an account is listed.
     pub poll_interval: Duration,
     /// How often a machine in transition is looked at.
@@ -84,7 +83,7 @@ impl Keys {
     /// No keys yet; over whatever carries requests.
     pub fn over(setup: Setup, transport: Arc<dyn Transport>) -> Result<Self, ConfigError> {
         let Setup { options, rate, poll_interval, transition, observer, now, wake, stop } = setup;
-        let budget = Arc::new(Budget::new(rate.0, rate.1));
+        let budget = Arc::new(Budget::of(rate));
         let unset = SecretString::from("unset");
         let template = Client::with_transport(&options, unset, budget, transport)?.with_observer(observer);
         let (entries, accounts, tasks) = (Mutex::default(), Mutex::default(), Mutex::default());
@@ -152,7 +151,7 @@ impl Keys {
         if let Some(entry) = entries.get(key.expose_secret()) {
             return Ok(entry.clone());
         }
-        let client = self.template.with_key(key.clone(), Arc::new(Budget::new(self.rate.0, self.rate.1)))?;
+        let client = self.template.with_key(key.clone(), Arc::new(Budget::of(self.rate)))?;
         let entry = Arc::new(Entry { client, known: tokio::sync::Mutex::default() });
         entries.insert(key.expose_secret().to_owned(), entry.clone());
         Ok(entry)
@@ -166,7 +165,7 @@ impl Keys {
         }
         let (now, wake) = (self.now.clone(), self.wake.clone());
         let account = Arc::new(Account::new(team.to_owned(), self.transition, move || now(), move |w| wake(w)));
-        let budget = Arc::new(Budget::new(self.rate.0, self.rate.1));
+        let budget = Arc::new(Budget::of(self.rate));
         let poll = account.clone().poll(self.poll_interval, self.stop.clone());
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(poll);
         accounts.insert(team.to_owned(), (account.clone(), budget.clone()));

@@ -13,6 +13,8 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
+use super::rate::Rate;
+
 /// The first pause after a 429 that names none; doubled by each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Where doubling ends.
@@ -77,7 +79,13 @@ struct Pause {
 impl Budget {
     /// A full bucket: `burst` calls at once, `per_second` in the long run.
     pub fn new(per_second: NonZeroU32, burst: NonZeroU32) -> Self {
-        let quota = Quota::per_second(per_second).allow_burst(burst);
+        Self::of(Rate::new(per_second, burst))
+    }
+
+    /// A full bucket.
+    pub fn of(rate: Rate) -> Self {
+        // None only for a period of nothing, which no rate has.
+        let quota = Quota::with_period(rate.period).unwrap_or(Quota::per_second(NonZeroU32::MAX)).allow_burst(rate.burst);
         Self {
             limiter: RateLimiter::direct_with_clock(quota, TokioClock(Instant::now())),
             lanes: Default::default(),
