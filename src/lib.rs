@@ -26,6 +26,7 @@
 //! | [`fleet`] | what is known of an account's machines: one shared list |
 //! | [`paperspace`] | the API client; knows nothing of Kubernetes |
 //! | [`simulator`] | a faithful Paperspace API to develop and test against |
+//! | [`leader`] | who of several operators may act |
 //! | [`shard`] | which resources are this operator's, of several |
 //! | [`args`], [`server`], [`metrics`], [`telemetry`] | command line, probes, counters, logs |
 //!
@@ -36,6 +37,7 @@ pub mod command;
 pub mod controller;
 pub mod crd;
 pub mod fleet;
+pub mod leader;
 pub mod lifecycle;
 pub mod metrics;
 pub mod paperspace;

@@ -1,7 +1,7 @@
 //! The operator between its two APIs: watches, controllers and accounts, on whatever carries them.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ impl Operator {
         let wakes: ByNamespace<Wakes> = Arc::default();
         let setup = crate::fleet::Setup {
             options,
-            rate: Rate::new(positive(args.api_rate), positive(args.api_burst)),
+            rate: Rate::part(positive(args.api_rate), positive(args.api_burst), args.shard.map_or(NonZeroU16::MIN, |s| s.count())),
             poll_interval: args.poll_interval,
             transition: args.transition_interval,
             observer: metrics.clone(),
