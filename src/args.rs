@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use kube::core::Selector;
 
 use crate::crd::CredentialsRef;
 use crate::lifecycle::orphans::Why;
+use crate::selector;
 use crate::shard::Shard;
 
 /// Kubernetes operator for Paperspace machines.
@@ -103,6 +105,10 @@ pub struct RunArgs {
     /// How often a lease is looked at and renewed.
     #[arg(long, env = "PAPERSPACE_OPERATOR_RETRY_PERIOD", default_value = "2s", value_parser = duration, hide = true)]
     pub retry_period: Duration,
+    /// Watch only resources with these labels, such as `team=ml,tier!=dev`; default: all. What loses them is served no longer, and keeps its
+    /// machine.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_WATCH_SELECTOR", value_parser = selector::parse)]
+    pub watch_selector: Option<Selector>,
     /// Calls to the Paperspace API per second and account, by all shards together.
     #[arg(long, env = "PAPERSPACE_OPERATOR_API_RATE", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub api_rate: u32,
@@ -246,7 +252,7 @@ fn dns_name(text: &str) -> Result<String, String> {
 }
 
 /// What Kubernetes takes for a name (DNS-1123).
-fn is_dns_name(text: &str) -> bool {
+pub(crate) fn is_dns_name(text: &str) -> bool {
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let part = |part: &str| part.starts_with(edge) && part.ends_with(edge) && part.chars().all(|c| edge(c) || c == '-');
     text.len() <= 253 && text.split('.').all(part)

@@ -28,6 +28,7 @@
 //! | [`simulator`] | a faithful Paperspace API to develop and test against |
 //! | [`leader`] | who of several operators may act |
 //! | [`shard`] | which resources are this operator's, of several |
+//! | `selector` | label selectors as people write them |
 //! | [`args`], [`server`], [`metrics`], [`telemetry`] | command line, probes, counters, logs |
 //!
 //! To understand the operator read [`controller::reconcile`], then [`lifecycle::decide`].
@@ -43,6 +44,7 @@ pub mod metrics;
 pub mod paperspace;
 #[cfg(test)]
 mod properties;
+mod selector;
 pub mod server;
 pub mod shard;
 pub mod simulator;

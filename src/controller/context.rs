@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::credentials::{Credentials, LabelledSecrets};
 use super::objects::Objects;
+use super::served::Served;
 use super::sources::Sources;
 use crate::fleet::Keys;
 use crate::lifecycle::memory::Memory;
@@ -31,6 +32,8 @@ pub struct Context {
     pub(super) secrets: LabelledSecrets,
     /// Keys and accounts.
     pub keys: Arc<Keys>,
+    /// Which resources are served.
+    pub(super) served: Served,
     /// Settings of the decisions.
     pub settings: Settings,
     /// Whose Kubernetes events these are.

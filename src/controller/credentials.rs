@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use kube::ResourceExt;
 use kube::core::{Selector, SelectorExt};
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -17,6 +16,7 @@ use crate::crd::names::{USE_CREDENTIALS, USE_LABEL};
 use crate::crd::{CredentialsRef, PaperspaceMachine};
 use crate::lifecycle::observe::Access;
 use crate::paperspace;
+use crate::selector;
 
 /// Who may use the operator's own key.
 #[derive(Debug)]
@@ -48,20 +48,7 @@ impl Allowed {
             let valid = |p: &&str| p.len() <= 63 && p.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
             return if parts.iter().all(valid) { Ok(Self::Names(parts.into_iter().map(str::to_owned).collect())) } else { Err(wrong()) };
         }
-        let requirement = |part: &&str| {
-            let (key, operator, value) = match part.split_once("!=") {
-                Some((key, value)) => (key, "NotIn", value),
-                None => part.split_once('=').map(|(key, value)| (key, "In", value.trim_start_matches('=')))?,
-            };
-            let (key, value) = (key.trim().to_owned(), value.trim().to_owned());
-            (!key.is_empty()).then(|| LabelSelectorRequirement { key, operator: operator.to_owned(), values: Some(vec![value]) })
-        };
-        let expressions: Option<Vec<_>> = parts.iter().map(requirement).collect();
-        let selector = LabelSelector { match_expressions: expressions, match_labels: None };
-        if selector.match_expressions.is_none() {
-            return Err(wrong());
-        }
-        Selector::try_from(selector).map(Self::Labels).map_err(|_| wrong())
+        selector::parse(text).map(Self::Labels).map_err(|_| wrong())
     }
 }
 

@@ -2,17 +2,21 @@
 //!
 //! Start with [`reconcile`]: one pass is gather (answer the core's questions), execute (at most one effect), write (status, then events).
 
+mod backlog;
 mod config_maps;
 mod context;
 mod credentials;
 mod error;
 mod execute;
 mod gather;
+mod line;
 mod objects;
 mod operator;
 mod orphans;
 pub mod reconcile;
 mod run;
+pub mod seen;
+mod served;
 mod sources;
 mod watch;
 

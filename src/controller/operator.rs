@@ -5,25 +5,29 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::channel::mpsc;
-use futures::{StreamExt, future::join_all};
+use futures::future::{join_all, join3, ready};
+use futures::{Stream, StreamExt};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::ResourceExt as _;
 use kube::api::Api;
 use kube::runtime::controller::{self, Controller};
 use kube::runtime::events::Reporter;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
 use secrecy::SecretString;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::backlog::Turn;
 use super::context::{Context, Outside};
 use super::credentials::{Credentials, LabelledSecrets, OwnKey};
+use super::line::Line;
 use super::objects::{self, Objects};
 use super::orphans::Orphans;
-use super::reconcile::{Watched, error_policy, reconcile};
+use super::reconcile::{error_policy, reconcile};
 use super::run::{Stopped, check};
+use super::seen::Seen;
+use super::served::Served;
 use super::sources::Sources;
 use super::watch::{self, Listed};
 use crate::args::RunArgs;
@@ -33,8 +37,6 @@ use crate::lifecycle::observe::Settings;
 use crate::metrics::Metrics;
 use crate::paperspace::Rate;
 use crate::server::{Readiness, Stage};
-
-type Wakes = mpsc::UnboundedSender<ObjectRef<Watched>>;
 
 /// By watched namespace; `None` is all of them.
 type ByNamespace<T> = Arc<Mutex<HashMap<Option<String>, T>>>;
@@ -46,8 +48,8 @@ pub struct Operator {
     concurrency: u16,
     keys: Arc<Keys>,
     context: Arc<Context>,
-    wakes: ByNamespace<Wakes>,
-    stores: Arc<Mutex<Vec<Store<Watched>>>>,
+    lines: ByNamespace<Line>,
+    stores: Arc<Mutex<Vec<Store<Seen>>>>,
     orphans: Arc<Orphans>,
     stop: CancellationToken,
 }
@@ -58,7 +60,7 @@ impl Operator {
         let (options, allowed) = check(args)?;
         let Outside { kubernetes: client, paperspace, clock, nonce } = outside;
         let metrics = Metrics::shared();
-        let wakes: ByNamespace<Wakes> = Arc::default();
+        let lines: ByNamespace<Line> = Arc::default();
         let setup = crate::fleet::Setup {
             options,
             rate: Rate::part(positive(args.api_rate), positive(args.api_burst), args.shard.map_or(NonZeroU16::MIN, |s| s.count())),
@@ -70,8 +72,8 @@ impl Operator {
                 Arc::new(move || clock.mono())
             },
             wake: {
-                let wakes = wakes.clone();
-                Arc::new(move |wake| send(&wakes, &wake))
+                let lines = lines.clone();
+                Arc::new(move |wake| send(&lines, &wake))
             },
             stop: stop.clone(),
         };
@@ -96,6 +98,7 @@ impl Operator {
             secrets,
             objects,
             keys: keys.clone(),
+            served: Served::of(args),
             settings,
             reporter: Reporter { controller: FIELD_MANAGER.to_owned(), instance: std::env::var("HOSTNAME").ok() },
             metrics,
@@ -107,7 +110,7 @@ impl Operator {
         let namespaces = if args.watch_namespace.is_empty() { vec![None] } else { watched.collect() };
         let orphans = Arc::new(Orphans::new(context.clone()));
         let concurrency = args.concurrency;
-        Ok(Self { client, namespaces, concurrency, keys, context, wakes, stores: Arc::default(), orphans, stop })
+        Ok(Self { client, namespaces, concurrency, keys, context, lines, stores: Arc::default(), orphans, stop })
     }
 
     /// What it counts.
@@ -135,7 +138,7 @@ impl Operator {
             let mut background = JoinSet::new();
             background.spawn(tell_when_ready(listed.clone(), readiness.clone()));
             background.spawn(sweep(self.context.clone(), self.stores.clone(), listed.clone(), self.stop.clone()));
-            if let ([None], [listed]) = (&*self.namespaces, &*listed) {
+            if let ([None], [listed], true) = (&*self.namespaces, &*listed, self.context.served.all()) {
                 background.spawn(self.orphans.clone().look(self.stores.clone(), listed.clone(), self.stop.clone()));
             }
             join_all(self.namespaces.iter().cloned().zip(listed).map(|(namespace, listed)| self.control(namespace, listed))).await;
@@ -145,36 +148,50 @@ impl Operator {
     }
 
     async fn control(&self, namespace: Option<String>, listed: Listed) {
-        let Self { client, concurrency, context, wakes, stop, stores, .. } = self;
-        let (sender, woken) = mpsc::unbounded();
-        wakes.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.clone(), sender);
+        let Self { client, concurrency, context, lines, stop, stores, .. } = self;
+        let line = Line::new(*concurrency);
+        lines.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.clone(), line.clone());
         let (secret_store, secrets) = watch::secrets(client.clone(), namespace.as_deref());
         context.secrets.watch(namespace.clone(), secret_store);
-        let (store, resources) = watch::resources(client.clone(), namespace.as_deref(), listed.clone());
+        let (store, resources) =
+            watch::resources(client.clone(), namespace.as_deref(), context.served.clone(), line.clone(), listed.clone());
         stores.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
-        let (known, sources) = (store.clone(), store.clone());
         let config_maps = watch::config_maps(client.clone(), namespace.as_deref());
-        let controller = Controller::for_stream(resources, store)
+        let others = join3(
+            wake(&line, secrets, |secret| watch::users_of(&store, &secret)),
+            wake(&line, config_maps, |map| watch::users_of_map(&store, &map)),
+            wake(&line, own_key_changes(context.clone(), stop.clone()).map(Ok), |()| watch::everybody(&store)),
+        );
+        let controller = Controller::for_stream(resources, store.clone())
             .with_config(controller::Config::default().concurrency(*concurrency))
-            .watches_stream(secrets, move |secret| watch::users_of(&known, &secret))
-            .watches_stream(config_maps, move |map| watch::users_of_map(&sources, &map))
-            .reconcile_on(woken)
-            .reconcile_all_on(own_key_changes(context.clone(), stop.clone()))
+            .reconcile_on(line.clone().turns(listed.clone()))
             .graceful_shutdown_on(stop.clone().cancelled_owned())
             .run(reconcile, error_policy, context.clone())
-            .for_each(|result| async move {
+            .for_each(|result| {
                 match result {
+                    Ok((key, _)) => line.done(&key),
                     // Failures are reported by the error policy; an object that was woken may be gone already.
-                    Ok(_) | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
+                    Err(controller::Error::ReconcilerFailed(_, key) | controller::Error::ObjectNotFound(key)) => {
+                        line.done(&key.into_kind_unchecked(()));
+                    }
                     Err(e) => warn!(error = %e, "the watch failed and is tried again"),
                 }
+                ready(())
             });
         tokio::select! {
             biased;
             () = controller => {}
             () = stopped_before(&listed, stop) => {}
+            // They end only when told to stop.
+            () = async { others.await; std::future::pending().await } => {}
         }
     }
+}
+
+/// Wakes whoever is concerned by what comes. Failures are told where it comes from, and end nothing.
+async fn wake<T>(line: &Line, stream: impl Stream<Item = Result<T, watcher::Error>>, concerned: impl Fn(T) -> Vec<ObjectRef<Seen>>) {
+    let add = |key| line.add(key, Turn::Woken);
+    stream.for_each(|item| ready(item.into_iter().flat_map(&concerned).for_each(add))).await;
 }
 
 /// Ends when told to stop before the first list was complete. No pass runs then, and the controller would wait for that list for ever.
@@ -195,14 +212,14 @@ async fn tell_when_ready(listed: Vec<Listed>, readiness: Arc<Readiness>) {
 }
 
 /// Now and then forgets what is kept of resources that went without a finalizer.
-async fn sweep(context: Arc<Context>, stores: Arc<Mutex<Vec<Store<Watched>>>>, listed: Vec<Listed>, stop: CancellationToken) {
+async fn sweep(context: Arc<Context>, stores: Arc<Mutex<Vec<Store<Seen>>>>, listed: Vec<Listed>, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(Duration::from_mins(5))).await.is_some() {
         // A store that is not filled yet would make everything look gone.
         for listed in &listed {
             listed.wait().await;
         }
-        let stores: Vec<Store<Watched>> = stores.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        context.keep_only(&stores.iter().flat_map(Store::state).filter_map(|o| o.uid()).collect());
+        let stores: Vec<Store<Seen>> = stores.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        context.keep_only(&stores.iter().flat_map(Store::state).map(|seen| seen.uid().to_owned()).collect());
     }
 }
 
@@ -227,11 +244,10 @@ fn own_key_changes(context: Arc<Context>, stop: CancellationToken) -> impl futur
     .right_stream()
 }
 
-fn send(wakes: &ByNamespace<Wakes>, wake: &Wake) {
-    let wakes = wakes.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(sender) = wakes.get(&Some(wake.namespace.clone())).or_else(|| wakes.get(&None)) {
-        // Closed only when the controller has ended.
-        let _ = sender.unbounded_send(ObjectRef::new(&wake.name).within(&wake.namespace));
+fn send(lines: &ByNamespace<Line>, wake: &Wake) {
+    let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(line) = lines.get(&Some(wake.namespace.clone())).or_else(|| lines.get(&None)) {
+        line.add(ObjectRef::new(&wake.name).within(&wake.namespace), Turn::Woken);
     }
 }
 

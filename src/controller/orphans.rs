@@ -1,4 +1,5 @@
-//! Counts what the accounts have that no resource has, for the metrics. Only an operator that watches all namespaces can know.
+//! Counts what the accounts have that no resource has, for the metrics. Only an operator that serves all resources of all
+//! namespaces can know.
 //!
 //! Machines are those of the account's shared list, at no extra call. Startup scripts and addresses are listed once an hour, and are what they
 //! were then: a script that goes with its resource before the next list must not look left over.
@@ -7,12 +8,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use kube::core::DeserializeGuard;
 use kube::runtime::reflector::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
-use super::reconcile::Watched;
+use super::seen::Seen;
 use super::watch::Listed;
 use crate::fleet::{Account, Belongings};
 use crate::lifecycle::orphans::{self, Kind, Living, Orphan};
@@ -27,7 +27,7 @@ const HOUR: Duration = Duration::from_hours(1);
 pub(super) struct Orphans {
     context: Arc<Context>,
     /// Set once everything was listed.
-    resources: OnceLock<Store<Watched>>,
+    resources: OnceLock<Store<Seen>>,
     /// By team: when its scripts and addresses were last asked for, and what was found.
     looks: Mutex<HashMap<String, Look>>,
 }
@@ -43,8 +43,8 @@ impl Orphans {
         Self { context, resources: OnceLock::new(), looks: Mutex::default() }
     }
 
-    /// Looks until stopped. To be called only where all namespaces are watched.
-    pub(super) async fn look(self: Arc<Self>, stores: Arc<Mutex<Vec<Store<Watched>>>>, listed: Listed, stop: CancellationToken) {
+    /// Looks until stopped. To be called only where all resources are served.
+    pub(super) async fn look(self: Arc<Self>, stores: Arc<Mutex<Vec<Store<Seen>>>>, listed: Listed, stop: CancellationToken) {
         if stop.run_until_cancelled(listed.wait()).await.is_none() {
             return;
         }
@@ -84,12 +84,11 @@ impl Orphans {
         self.looks.lock().unwrap_or_else(PoisonError::into_inner).insert(account.team.clone(), Look { asked, found });
     }
 
-    /// The resources of all namespaces; nothing where one cannot be read or not all are known.
+    /// What all resources have; nothing where one cannot be read or not all are known.
     fn living(&self) -> Option<Living> {
         let mut living = Living::default();
         for resource in self.resources.get()?.state() {
-            let DeserializeGuard(Ok(object)) = resource.as_ref() else { return None };
-            living.add(object);
+            living.add(resource.named()?);
         }
         Some(living)
     }

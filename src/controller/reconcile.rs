@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::runtime::events::{Event as KubeEvent, EventType};
 use kube::{Resource, ResourceExt};
@@ -14,37 +13,38 @@ use super::error::Error;
 use super::execute::{Executed, execute};
 use super::gather::{Gathered, Gathering};
 use super::objects::Written;
+use super::seen::Seen;
 use crate::crd::PaperspaceMachine;
 use crate::lifecycle::backoff;
 use crate::lifecycle::step::{Decision, Event, Requeue, Step};
 use crate::metrics::{KindLabel, StepLabel};
 
-/// A resource as the watch gives it: one that cannot be read must not stop the others.
-pub type Watched = DeserializeGuard<PaperspaceMachine>;
-
 /// One pass, and one more where the first wrote down what is to be sent: between the two nothing may wait, least of all for other
 /// resources, since the fence counts.
-pub async fn reconcile(watched: Arc<Watched>, context: Arc<Context>) -> Result<Action, Error> {
-    let (namespace, name) = (watched.namespace().unwrap_or_default(), watched.name_any());
+pub async fn reconcile(seen: Arc<Seen>, context: Arc<Context>) -> Result<Action, Error> {
+    let (namespace, name) = (seen.namespace().unwrap_or_default(), seen.name_any());
     let span = info_span!("reconcile", namespace, name, machine = tracing::field::Empty);
     async {
-        let (wrote_ahead, action) = pass(&watched, &context).await?;
-        if wrote_ahead { Ok(pass(&watched, &context).await?.1) } else { Ok(action) }
+        let (wrote_ahead, action) = pass(&seen, &context).await?;
+        if wrote_ahead { Ok(pass(&seen, &context).await?.1) } else { Ok(action) }
     }
     .instrument(span)
     .await
 }
 
 /// Gathers, decides, executes, writes, and says when to look again; and whether a request was written down that is still to be sent.
-async fn pass(watched: &Watched, context: &Context) -> Result<(bool, Action), Error> {
-    let (namespace, name) = (watched.namespace().unwrap_or_default(), watched.name_any());
+async fn pass(seen: &Seen, context: &Context) -> Result<(bool, Action), Error> {
+    let (namespace, name) = (seen.namespace().unwrap_or_default(), seen.name_any());
     context.metrics.reconciles.inc();
-    let uid = watched.uid().unwrap_or_default();
     let began = context.clock.now();
     let Some(object) = context.objects.read(&namespace, &name).await? else {
-        context.forget(&uid);
+        context.forget(seen.uid());
         return Ok((false, Action::await_change()));
     };
+    // It left what is served, or another one has its name, and the watch has not said so yet.
+    if !context.served.serves(&object) {
+        return Ok((false, Action::await_change()));
+    }
     if let Some(machine) = object.status.as_ref().and_then(|s| s.machine_id.as_deref()) {
         tracing::Span::current().record("machine", machine);
     }
@@ -114,16 +114,15 @@ fn kube_event(event: &Event) -> KubeEvent {
 
 /// When to try again after a failure: ever more slowly, and no object in step with another.
 #[expect(clippy::needless_pass_by_value, reason = "the controller calls it so")]
-pub fn error_policy(watched: Arc<Watched>, error: &Error, context: Arc<Context>) -> Action {
+pub fn error_policy(seen: Arc<Seen>, error: &Error, context: Arc<Context>) -> Action {
     context.metrics.failures.get_or_create(&KindLabel { kind: error.kind() }).inc();
-    let uid = watched.uid().unwrap_or_default();
-    let failures = match context.slot(&uid).try_lock() {
+    let failures = match context.slot(seen.uid()).try_lock() {
         Ok(mut slot) => {
             slot.failures = slot.failures.saturating_add(1);
             slot.failures
         }
         Err(_) => 1,
     };
-    warn!(namespace = watched.namespace().unwrap_or_default(), name = watched.name_any(), %error, failures, "the pass failed");
-    Action::requeue(backoff::after_failures(failures, &uid))
+    warn!(namespace = seen.namespace().unwrap_or_default(), name = seen.name_any(), %error, failures, "the pass failed");
+    Action::requeue(backoff::after_failures(failures, seen.uid()))
 }

@@ -1,44 +1,91 @@
 //! Watches, and what of them is worth a pass.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt, future::ready};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::core::{DeserializeGuard, PartialObjectMeta};
-use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::{PredicateConfig, WatchStreamExt, watcher};
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use tokio::sync::SetOnce;
 
-use super::reconcile::Watched;
-use crate::crd::PaperspaceMachine;
+use super::backlog::Turn;
+use super::line::Line;
+use super::seen::Seen;
+use super::served::Served;
 use crate::crd::names::{USE_CREDENTIALS, USE_LABEL, USE_SCRIPT};
 
 /// Set once the first list is in the store. `Store::wait_until_ready` is the controller's own: of several that wait, it wakes only the
 /// last.
 pub(super) type Listed = Arc<SetOnce<()>>;
 
-/// The resources of a namespace (`None`: all), as a store and as a stream of what is worth a pass.
+/// The resources of a namespace (`None`: all) that are served, as a store and as a stream of what is worth a pass at once. What can wait
+/// goes into the line.
 pub(super) fn resources(
     client: Client,
     namespace: Option<&str>,
+    served: Served,
+    line: Line,
     listed: Listed,
-) -> (Store<Watched>, impl Stream<Item = Result<Watched, watcher::Error>> + Send + 'static) {
-    let (reader, writer) = reflector::store();
-    let stream = watcher(api::<Watched>(client, namespace), watcher::Config::default())
+) -> (Store<Seen>, impl Stream<Item = Result<Seen, watcher::Error>> + Send + 'static) {
+    let (store, writer) = reflector::store();
+    let config = watcher::Config { label_selector: served.labels(), ..watcher::Config::default() };
+    let mut intake = Intake { served, store: store.clone(), writer, line, listed };
+    let stream = watcher(api::<Seen>(client, namespace), config)
         .default_backoff()
-        .modify(|object| object.managed_fields_mut().clear())
-        .reflect(writer)
-        .inspect_ok(move |event| {
-            if matches!(event, watcher::Event::InitDone) {
-                // Every list after the first finds it set.
-                let _ = listed.set(());
+        .filter_map(move |event| ready(event.map(|event| intake.take(event)).transpose()));
+    (store, stream)
+}
+
+/// What becomes of what the watch tells.
+struct Intake {
+    served: Served,
+    store: Store<Seen>,
+    writer: Writer<Seen>,
+    line: Line,
+    listed: Listed,
+}
+
+impl Intake {
+    /// Keeps it, and gives what is worth a pass at once.
+    fn take(&mut self, event: watcher::Event<Seen>) -> Option<Seen> {
+        let event = match event {
+            watcher::Event::Apply(seen) if self.served.takes(&seen) => watcher::Event::Apply(seen.kept()),
+            // What is not served is as if it were not there.
+            watcher::Event::Apply(seen) | watcher::Event::Delete(seen) => watcher::Event::Delete(seen.kept()),
+            watcher::Event::InitApply(seen) if self.served.takes(&seen) => watcher::Event::InitApply(seen.kept()),
+            watcher::Event::InitApply(_) => return None,
+            event @ (watcher::Event::Init | watcher::Event::InitDone) => event,
+        };
+        let pass = match &event {
+            watcher::Event::Apply(seen) | watcher::Event::InitApply(seen) => {
+                let key = ObjectRef::from_obj(seen);
+                let before = self.store.get(&key);
+                let can_wait = before.is_none() && seen.is_settled() && matches!(event, watcher::Event::InitApply(_));
+                if before.is_some_and(|before| seen.is_like(&before)) {
+                    None
+                } else if can_wait {
+                    self.line.add(key, Turn::Listed);
+                    None
+                } else {
+                    self.line.remove(&key);
+                    Some(seen.clone())
+                }
             }
-        })
-        .applied_objects()
-        .predicate_filter(worth_a_pass, PredicateConfig::default());
-    (reader, stream)
+            watcher::Event::Delete(seen) => {
+                self.line.remove(&ObjectRef::from_obj(seen));
+                None
+            }
+            watcher::Event::Init | watcher::Event::InitDone => None,
+        };
+        self.writer.apply_watcher_event(&event);
+        if matches!(event, watcher::Event::InitDone) {
+            // Every list after the first finds it set.
+            let _ = self.listed.set(());
+        }
+        pass
+    }
 }
 
 /// The labelled Secrets of a namespace (`None`: all), as a store and as a stream of those that changed or went.
@@ -50,7 +97,8 @@ pub(super) fn secrets(
     let labelled = watcher::Config::default().labels(&format!("{USE_LABEL} in ({USE_CREDENTIALS},{USE_SCRIPT})"));
     let stream = watcher(api::<Secret>(client, namespace), labelled)
         .default_backoff()
-        .modify(|secret| secret.managed_fields_mut().clear())
+        // An applied Secret has its data there once more.
+        .modify(|secret| (secret.metadata.managed_fields, secret.metadata.annotations) = (None, None))
         .reflect(writer)
         .touched_objects()
         .inspect_err(|error| tracing::warn!(%error, "Secrets cannot be watched"));
@@ -80,87 +128,125 @@ where
     }
 }
 
-/// A change that may ask for something: of the spec, of requests, of what the operator relies on, or a deletion. Its own reports are none.
-#[expect(clippy::unnecessary_wraps, reason = "a predicate may have no answer")]
-pub(super) fn worth_a_pass(watched: &Watched) -> Option<u64> {
-    let mut hash = DefaultHasher::new();
-    let meta = watched.meta();
-    // A generation alone would miss the finalizer, annotations, and on some servers a deletion.
-    (&meta.uid, meta.generation, meta.deletion_timestamp.as_ref().map(|t| t.0), &meta.finalizers, &meta.annotations).hash(&mut hash);
-    if let DeserializeGuard(Ok(object)) = watched {
-        // A status that lost its memory is worth a look.
-        let status = object.status.as_ref();
-        (status.and_then(|s| s.machine_id.as_ref()), status.and_then(|s| s.creation.as_ref()).map(|c| &c.id)).hash(&mut hash);
-        status.and_then(|s| s.owned_script.as_ref()).and_then(|o| o.creation.as_ref()).map(|c| &c.id).hash(&mut hash);
-    }
-    Some(hash.finish())
-}
-
 /// The resources that have their key or their startup script in this Secret.
-pub(super) fn users_of(store: &Store<Watched>, secret: &Secret) -> Vec<ObjectRef<Watched>> {
+pub(super) fn users_of(store: &Store<Seen>, secret: &Secret) -> Vec<ObjectRef<Seen>> {
     let name = secret.name_any();
-    users(store, secret.namespace().as_deref(), |object| {
-        let script = object.spec.startup_script.as_ref().and_then(|s| s.secret_key_ref.as_ref());
-        object.spec.credentials_ref.as_ref().is_some_and(|r| r.name == name) || script.is_some_and(|r| r.name == name)
-    })
+    users(store, secret.namespace().as_deref(), |seen| seen.uses_secret(&name))
 }
 
 /// The resources that have their startup script in this ConfigMap, or publish their connection there.
-pub(super) fn users_of_map(store: &Store<Watched>, map: &PartialObjectMeta<ConfigMap>) -> Vec<ObjectRef<Watched>> {
+pub(super) fn users_of_map(store: &Store<Seen>, map: &PartialObjectMeta<ConfigMap>) -> Vec<ObjectRef<Seen>> {
     let name = map.name_any();
-    users(store, map.namespace().as_deref(), |object| {
-        let script = object.spec.startup_script.as_ref().and_then(|s| s.config_map_key_ref.as_ref());
-        let published = object.spec.write_connection_to.as_ref();
-        script.is_some_and(|r| r.name == name) || published.is_some_and(|c| c.config_map_name == name)
-    })
+    users(store, map.namespace().as_deref(), |seen| seen.uses_config_map(&name))
 }
 
-fn users(store: &Store<Watched>, namespace: Option<&str>, uses: impl Fn(&PaperspaceMachine) -> bool) -> Vec<ObjectRef<Watched>> {
-    let uses = |watched: &Watched| match watched {
-        DeserializeGuard(Ok(object)) => object.namespace().as_deref() == namespace && uses(object),
-        DeserializeGuard(Err(_)) => false,
-    };
-    store.state().iter().filter(|w| uses(w)).map(|w| ObjectRef::from_obj(w.as_ref())).collect()
+fn users(store: &Store<Seen>, namespace: Option<&str>, uses: impl Fn(&Seen) -> bool) -> Vec<ObjectRef<Seen>> {
+    in_order(store.state_filter(|seen| seen.meta().namespace.as_deref() == namespace && uses(seen)))
+}
+
+/// All resources, in the order of their names: which go first is not left to chance.
+pub(super) fn everybody(store: &Store<Seen>) -> Vec<ObjectRef<Seen>> {
+    in_order(store.state())
+}
+
+fn in_order(mut resources: Vec<Arc<Seen>>) -> Vec<ObjectRef<Seen>> {
+    let name = |seen: &Seen| (seen.meta().namespace.clone(), seen.meta().name.clone());
+    resources.sort_by_cached_key(|seen| name(seen));
+    resources.iter().map(|seen| ObjectRef::from_obj(seen.as_ref())).collect()
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use super::watcher::Event;
     use super::*;
     use serde_json::{Value, json};
 
-    fn hash(change: impl Fn(&mut Value)) -> Option<u64> {
-        let mut object = json!({
+    fn object(name: &str, settled: bool) -> Value {
+        json!({
             "apiVersion": "paperspace-operator.dev/v1alpha1", "kind": "PaperspaceMachine",
-            "metadata": {"name": "a", "namespace": "b", "uid": "u", "generation": 1, "resourceVersion": "1"},
+            "metadata": {
+                "name": name, "namespace": "b", "uid": name, "generation": 1, "resourceVersion": "1",
+                "finalizers": ["paperspace-operator.dev/machine"],
+            },
             "spec": {"machineType": "C5", "templateId": "t1", "region": "NY2", "diskSizeGB": 50},
-            "status": {"powerState": "Running"},
-        });
-        change(&mut object);
-        worth_a_pass(&serde_json::from_value::<Watched>(object).unwrap())
+            "status": {"machineId": "ps1", "observedGeneration": i32::from(settled)},
+        })
+    }
+
+    fn seen(object: Value) -> Seen {
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn settled(name: &str) -> Seen {
+        seen(object(name, true))
+    }
+
+    fn changed(name: &str) -> Seen {
+        seen(object(name, false))
+    }
+
+    fn intake() -> Intake {
+        let (store, writer) = reflector::store();
+        Intake { served: Served::default(), store, writer, line: Line::new(4), listed: Listed::default() }
+    }
+
+    /// Whether what is told is worth a pass at once, one after the other; and who waits then.
+    fn told(intake: &mut Intake, events: Vec<Event<Seen>>) -> (Vec<bool>, Vec<String>) {
+        let at_once = events.into_iter().map(|event| intake.take(event).is_some()).collect();
+        (at_once, intake.line.waiting())
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
     }
 
     #[test]
-    fn no_finalizer_deletion_or_request_is_lost() {
-        let before = hash(|_| {});
-        for (what, path, value) in [
-            ("generation", "/metadata/generation", json!(2)),
-            ("finalizers", "/metadata/finalizers", json!(["paperspace-operator.dev/machine"])),
-            ("deletion", "/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z")),
-            ("annotation", "/metadata/annotations", json!({"paperspace-operator.dev/restart-requested-at": "1"})),
-            ("new object", "/metadata/uid", json!("v")),
-            ("memory", "/status/machineId", json!("ps1")),
-        ] {
-            let (parent, key) = path.rsplit_once('/').unwrap();
-            let after = hash(|o| o.pointer_mut(parent).unwrap()[key] = value.clone());
-            assert_ne!(before, after, "{what}");
-        }
+    fn of_a_first_list_the_settled_wait_and_the_others_do_not() {
+        let mut intake = intake();
+        let list = vec![Event::Init, Event::InitApply(settled("a")), Event::InitApply(changed("b")), Event::InitApply(settled("c"))];
+        assert_eq!(told(&mut intake, list), (vec![false, false, true, false], names(&["a", "c"])));
+        assert!(intake.listed.get().is_none() && intake.store.is_empty());
+        assert!(intake.take(Event::InitDone).is_none());
+        assert_eq!((intake.listed.get().is_some(), intake.store.len()), (true, 3));
     }
 
     #[test]
-    fn the_operators_own_reports_wake_nothing() {
-        let before = hash(|_| {});
-        assert_eq!(before, hash(|o| o["status"]["powerState"] = json!("Stopped")));
-        assert_eq!(before, hash(|o| o["metadata"]["resourceVersion"] = json!("2")));
+    fn what_changes_or_goes_waits_no_longer_and_what_is_new_never() {
+        let mut intake = intake();
+        let list = ["a", "b", "c"].map(|name| Event::InitApply(settled(name)));
+        told(&mut intake, [Event::Init].into_iter().chain(list).chain([Event::InitDone]).collect());
+        let mut asked = object("b", true);
+        asked["metadata"]["annotations"]["paperspace-operator.dev/reconcile-requested-at"] = json!("1");
+        let later = vec![Event::Delete(settled("a")), Event::Apply(seen(asked)), Event::Apply(settled("c")), Event::Apply(settled("d"))];
+        assert_eq!(told(&mut intake, later), (vec![false, true, false, true], names(&["c"])));
+        assert_eq!(intake.store.len(), 3);
+    }
+
+    #[test]
+    fn a_list_after_the_first_wakes_only_those_that_changed_meanwhile_and_forgets_those_that_went() {
+        let mut intake = intake();
+        let first = ["a", "b", "c"].map(|name| Event::InitApply(changed(name)));
+        told(&mut intake, [Event::Init].into_iter().chain(first).chain([Event::InitDone]).collect());
+        let mut deleted = object("b", true);
+        deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        let again = vec![
+            Event::Init,
+            Event::InitApply(changed("a")),
+            Event::InitApply(seen(deleted)),
+            Event::InitApply(settled("made meanwhile")),
+            Event::InitDone,
+        ];
+        assert_eq!(told(&mut intake, again), (vec![false, false, true, false, false], names(&["made meanwhile"])));
+        assert_eq!(in_order(intake.store.state()).iter().map(|key| &*key.name).collect::<Vec<_>>(), ["a", "b", "made meanwhile"]);
+    }
+
+    #[test]
+    fn an_object_of_the_same_name_is_another() {
+        let mut intake = intake();
+        let (mut other, old) = (object("a", true), settled("a"));
+        other["metadata"]["uid"] = json!("other");
+        let events = vec![Event::Apply(old.clone()), Event::Apply(settled("a")), Event::Delete(old), Event::Apply(seen(other))];
+        assert_eq!(told(&mut intake, events).0, [true, false, false, true]);
     }
 }

@@ -153,7 +153,9 @@ impl Election {
     /// The server was asked at `asked`, and the answer came at `received`.
     pub fn saw(&mut self, asked: Moment, received: &Moment, record: Option<Record>) {
         self.fresh = true;
-        if let Some(before) = self.seen.as_mut().filter(|before| before.record == record) {
+        // That there is none has no version: between two looks that are far apart there may have been one.
+        let since_then = |before: &Seen| record.is_some() || received.mono.saturating_sub(before.asked.mono) < self.timing.duration;
+        if let Some(before) = self.seen.as_mut().filter(|before| before.record == record && since_then(before)) {
             before.asked = asked;
             return;
         }

@@ -375,12 +375,14 @@ impl World {
                 return Err(());
             }
             self.version += 1;
+            if self.record.is_none() {
+                self.removable = self.now + 60_000;
+            }
             let holder = self.identities[index].clone();
             self.record = Some(Record { holder, duration: TIMING.duration, version: self.version.to_string() });
         } else if !self.calm && self.now > self.removable && self.random.u32(..50) == 0 {
-            // Somebody removes it by hand; not twice at once, which nothing shows to those who look between.
+            // Somebody removes it by hand; not when it has just been made, which nothing shows to those who look before and after.
             self.record = None;
-            self.removable = self.now + 60_000;
         }
         Ok(self.record.clone())
     }

@@ -11,6 +11,42 @@ use super::names::{self, Mark, region_code};
 use crate::crd::{ADDRESS_OF_MACHINE, PaperspaceMachine};
 use crate::paperspace::types::{Machine, MachineState, PublicIp, StartupScript};
 
+/// Something on Paperspace that a resource has or names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Named {
+    /// A machine's id.
+    Machine(Box<str>),
+    /// The mark on the names of what was made for it.
+    Mark(Mark),
+    /// A startup script's id.
+    Script(Box<str>),
+    /// A static address.
+    Address(Box<str>),
+}
+
+/// What the resource has or names. One that is being deleted has it until it is gone.
+pub fn named_by(object: &PaperspaceMachine) -> Box<[Named]> {
+    let (spec, status) = (&object.spec, object.status.as_ref());
+    let applied = status.and_then(|s| s.applied.as_ref());
+    // One that was restored has another uid and no status: its machine waits for it.
+    let address = object.metadata.annotations.as_ref().and_then(|a| a.get(ADDRESS_OF_MACHINE));
+    let address = address.and_then(|address| names::parse_address(address));
+    let machines =
+        [status.and_then(|s| s.machine_id.as_deref()), spec.adopt.as_ref().map(|a| &*a.machine_id), address.map(|(_, id, _)| id)];
+    let marks = [object.metadata.uid.as_deref().map(Mark::of_uid), address.and_then(|(_, _, mark)| Mark::of_name(&format!("-{mark}")))];
+    let scripts = [
+        spec.startup_script.as_ref().and_then(|s| s.script_id.as_deref()),
+        applied.and_then(|a| a.startup_script_id.as_deref()),
+        status.and_then(|s| s.owned_script.as_ref()?.script_id.as_deref()),
+    ];
+    let addresses = [spec.public_ip.as_ref().and_then(|ip| ip.address.as_deref()), applied.and_then(|a| a.allocated_ip.as_deref())];
+    let all = machines.into_iter().flatten().map(|id| Named::Machine(id.into()));
+    let all = all.chain(marks.into_iter().flatten().map(Named::Mark));
+    let all = all.chain(scripts.into_iter().flatten().map(|id| Named::Script(id.into())));
+    let all: BTreeSet<Named> = all.chain(addresses.into_iter().flatten().map(|ip| Named::Address(ip.into()))).collect();
+    all.into_iter().collect()
+}
+
 /// What the living resources have or name.
 #[derive(Clone, Debug, Default)]
 pub struct Living {
@@ -25,29 +61,21 @@ impl Living {
     pub fn of<'a>(objects: impl IntoIterator<Item = &'a PaperspaceMachine>) -> Self {
         let mut living = Self::default();
         for object in objects {
-            living.add(object);
+            living.add(&named_by(object));
         }
         living
     }
 
-    /// One more resource. One that is being deleted lives until it is gone.
-    pub fn add(&mut self, object: &PaperspaceMachine) {
-        let (spec, status) = (&object.spec, object.status.as_ref());
-        let applied = status.and_then(|s| s.applied.as_ref());
-        self.marks.extend(object.metadata.uid.as_deref().map(Mark::of_uid));
-        // One that was restored has another uid and no status: its machine waits for it.
-        let address = object.metadata.annotations.as_ref().and_then(|a| a.get(ADDRESS_OF_MACHINE));
-        if let Some((_, id, mark)) = address.and_then(|address| names::parse_address(address)) {
-            self.machines.insert(id.to_owned());
-            self.marks.extend(Mark::of_name(&format!("-{mark}")));
+    /// What one more resource has or names.
+    pub fn add(&mut self, named: &[Named]) {
+        for one in named {
+            match one {
+                Named::Machine(id) => drop(self.machines.insert(id.to_string())),
+                Named::Mark(mark) => drop(self.marks.insert(mark.clone())),
+                Named::Script(id) => drop(self.scripts.insert(id.to_string())),
+                Named::Address(ip) => drop(self.addresses.insert(ip.to_string())),
+            }
         }
-        self.machines.extend(status.and_then(|s| s.machine_id.clone()));
-        self.machines.extend(spec.adopt.as_ref().map(|a| a.machine_id.clone()));
-        self.scripts.extend(spec.startup_script.as_ref().and_then(|s| s.script_id.clone()));
-        self.scripts.extend(applied.and_then(|a| a.startup_script_id.clone()));
-        self.scripts.extend(status.and_then(|s| s.owned_script.as_ref()?.script_id.clone()));
-        self.addresses.extend(spec.public_ip.as_ref().and_then(|ip| ip.address.clone()));
-        self.addresses.extend(applied.and_then(|a| a.allocated_ip.clone()));
     }
 
     /// What these have or name, too.
