@@ -23,6 +23,7 @@ mod cases_restraint;
 mod cases_scale;
 mod cases_scripts;
 mod cases_server;
+mod cases_shards;
 mod cases_storm;
 mod cases_storm_frozen;
 mod cases_storm_servers;
