@@ -91,3 +91,19 @@ async fn show_metrics(State(shared): State<Shared>) -> impl IntoResponse {
     (shared.refresh)();
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], shared.metrics.encode())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_operator_that_stands_by_or_works_is_ready_and_one_that_starts_is_not() {
+        let (metrics, refresh): (_, Arc<dyn Fn() + Send + Sync>) = (Metrics::shared(), Arc::new(|| ()));
+        let shared = Shared { readiness: Arc::default(), metrics, refresh };
+        for (stage, ready) in [(Stage::Starting, 503), (Stage::WaitingForCrd, 503), (Stage::StandingBy, 200), (Stage::Ready, 200)] {
+            shared.readiness.set(stage);
+            assert_eq!(shared.readiness.get(), stage);
+            assert_eq!(readyz(State(shared.clone())).await.into_response().status(), ready, "{stage:?}");
+        }
+    }
+}

@@ -102,3 +102,68 @@ impl Transport for Guarded {
         .boxed()
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use reqwest::header::HeaderMap;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    /// Counts what reaches it.
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    impl Transport for Counter {
+        fn execute(&self, _: Request) -> BoxFuture<'_, Result<Reply, Failure>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            async { Ok(Reply { status: 200, headers: HeaderMap::new(), body: Vec::new() }) }.boxed()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_changed_before_all_leases_are_held_or_after_one_has_expired() {
+        let clock = Clock::start();
+        let guard = Guard::closed(clock.clone(), DEADLINE, 2);
+        let counter = Arc::new(Counter::default());
+        let transport = guard.transport(counter.clone());
+        let send = async |method: Method| {
+            crate::paperspace::install_crypto_provider();
+            let request = reqwest::Client::builder().no_proxy().build().unwrap().request(method, "http://127.0.0.1/").build().unwrap();
+            transport.execute(request).await
+        };
+        let refused = |answer: Result<Reply, Failure>| answer.err().map(|failure| failure.maybe_sent);
+
+        guard.place(0).tell(Some(clock.now()));
+        assert_eq!(refused(send(Method::POST).await), Some(false), "the second one is another's");
+        assert_eq!((refused(send(Method::GET).await), counter.0.load(Ordering::Relaxed)), (None, 1), "to look is allowed");
+        guard.place(1).tell(Some(clock.now()));
+        guard.opens().await;
+        tokio::time::advance(DEADLINE / 2).await;
+        guard.place(0).tell(Some(clock.now()));
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            assert_eq!(refused(send(method).await), None);
+        }
+        tokio::time::advance(DEADLINE / 2).await;
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            assert_eq!(refused(send(method).await), Some(false), "the second one was not renewed");
+        }
+        assert_eq!(counter.0.load(Ordering::Relaxed), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wall_clock_that_ran_on_while_the_other_stood_still_closes_it() {
+        let wall = Arc::new(std::sync::Mutex::new(jiff::Timestamp::UNIX_EPOCH));
+        let shown = wall.clone();
+        let clock = Clock::with_wall(move || *shown.lock().unwrap());
+        let guard = Guard::closed(clock.clone(), DEADLINE, 1);
+        guard.place(0).tell(Some(clock.now()));
+        assert!(guard.may_act());
+        *wall.lock().unwrap() += DEADLINE;
+        assert!(!guard.may_act());
+    }
+}
