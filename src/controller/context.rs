@@ -137,3 +137,18 @@ impl Clock {
         self.started.elapsed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever is added to it counts ten thousand times.
+    #[test]
+    fn what_is_kept_of_a_resource_between_passes_is_small_and_begins_with_nothing() {
+        let mut slot = None;
+        let allocated = allocation_counter::measure(|| slot = Some(Slot::default())).bytes_total;
+        assert_eq!(allocated, 0);
+        assert!(size_of::<Slot>() <= 1100, "{} bytes", size_of::<Slot>());
+        assert!(slot.is_some_and(|slot| slot.memory == Memory::default()));
+    }
+}

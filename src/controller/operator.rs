@@ -190,8 +190,10 @@ impl Operator {
 
 /// Wakes whoever is concerned by what comes. Failures are told where it comes from, and end nothing.
 async fn wake<T>(line: &Line, stream: impl Stream<Item = Result<T, watcher::Error>>, concerned: impl Fn(T) -> Vec<ObjectRef<Seen>>) {
-    let add = |key| line.add(key, Turn::Woken);
-    stream.for_each(|item| ready(item.into_iter().flat_map(&concerned).for_each(add))).await;
+    let mut stream = std::pin::pin!(stream);
+    while let Some(item) = stream.next().await {
+        item.into_iter().flat_map(&concerned).for_each(|key| line.add(key, Turn::Woken));
+    }
 }
 
 /// Ends when told to stop before the first list was complete. No pass runs then, and the controller would wait for that list for ever.

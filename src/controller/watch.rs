@@ -249,4 +249,44 @@ mod tests {
         let events = vec![Event::Apply(old.clone()), Event::Apply(settled("a")), Event::Delete(old), Event::Apply(seen(other))];
         assert_eq!(told(&mut intake, events).0, [true, false, false, true]);
     }
+
+    /// What a thousand lists of one resource each leave in memory, and how much it was at most.
+    fn taken(intake: &mut Intake, texts: &[String]) -> (i64, u64) {
+        let info = allocation_counter::measure(|| {
+            intake.take(Event::Init);
+            for text in texts {
+                let seen = serde_json::from_str(text).unwrap();
+                intake.take(Event::InitApply(seen));
+            }
+            intake.take(Event::InitDone);
+        });
+        (info.bytes_current, info.bytes_max)
+    }
+
+    #[test]
+    fn what_is_kept_of_a_resource_is_small_whatever_it_says() {
+        const MANY: usize = 1000;
+        let text = |n: usize, more: usize| {
+            let mut object = object(&format!("trainer-{n:05}"), false);
+            object["metadata"]["namespace"] = json!("research");
+            object["metadata"]["uid"] = json!(format!("0b6bcd0e-3f0e-4d62-9d4f-{n:012}"));
+            object["metadata"]["annotations"] = json!({"paperspace-operator.dev/machine": format!("te1/psabc{n:05}/0b6bcd0e3f0e")});
+            object["metadata"]["managedFields"] = json!([{"manager": "kubectl", "fieldsV1": {"f:spec": "x".repeat(more)}}]);
+            object["spec"]["credentialsRef"] = json!({"name": "paperspace", "key": "apiKey"});
+            object["status"]["machineId"] = json!(format!("psabc{n:05}"));
+            object["status"]["os"] = json!("x".repeat(more));
+            object.to_string()
+        };
+        let texts: Vec<String> = (0..MANY).map(|n| text(n, 4000)).collect();
+        let mut intake = intake();
+        let (kept, most) = taken(&mut intake, &texts);
+        let each = kept / 1000;
+        assert!(each < 1000, "{each} bytes are kept of a resource");
+        assert!(most < 2 * kept.unsigned_abs(), "{most} bytes for a first list, of which {kept} are kept");
+
+        // A list after the first holds all of them twice for a moment, and nothing else.
+        let (more, most) = taken(&mut intake, &texts);
+        assert!(more.unsigned_abs() * 20 < kept.unsigned_abs(), "{more} bytes more after a second list");
+        assert!(most < 2 * kept.unsigned_abs(), "{most} bytes for a second list");
+    }
 }

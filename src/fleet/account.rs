@@ -270,7 +270,10 @@ impl Account {
                 continue;
             }
             next = interval;
-            let Some(client) = self.polling_client() else { continue };
+            let Some(client) = self.polling_client() else {
+                self.tell_of_outage(&mut told);
+                continue;
+            };
             match self.list(&client, (self.now)()).await {
                 Ok(snapshot) => {
                     next = interval.saturating_sub(self.unobserved_for());
@@ -287,11 +290,17 @@ impl Account {
                         self.drop_client(&client);
                         self.everyone().into_iter().for_each(&self.wake);
                     }
-                    if self.unobserved_for() >= OUTAGE && !std::mem::replace(&mut told, true) {
-                        self.everyone().into_iter().for_each(&self.wake);
-                    }
+                    self.tell_of_outage(&mut told);
                 }
             }
+        }
+    }
+
+    /// Wakes all resources of an account that has not been read for long, once.
+    fn tell_of_outage(&self, told: &mut bool) {
+        let everyone = self.everyone();
+        if self.unobserved_for() >= OUTAGE && !everyone.is_empty() && !std::mem::replace(told, true) {
+            everyone.into_iter().for_each(&self.wake);
         }
     }
 

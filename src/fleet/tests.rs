@@ -354,6 +354,19 @@ async fn an_outage_is_told_once_after_ten_minutes_and_its_end_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn that_no_key_opens_the_account_any_more_is_told_once_too() {
+    let fleet = Fleet::new(&["k1=te1"]);
+    let (account, client) = fleet.account().await;
+    watch(&account, "000000000001", None);
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    account.drop_client(&client);
+    tokio::time::sleep(Duration::from_mins(9)).await;
+    assert_eq!(fleet.woken(), Vec::<String>::new());
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert_eq!(fleet.woken(), ["000000000001"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn polling_ends_when_told_to() {
     let fleet = Fleet::new(&["k1=te1"]);
     let (account, _) = fleet.account().await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::crd::conditions::{Because, READY, SYNCED};
-use crate::crd::reason::Reason;
+use crate::crd::reason::{Reason, Truth};
 use crate::paperspace::Error;
 use crate::paperspace::types::{Machine, MachineEvent, StartupScript};
 
@@ -39,9 +39,12 @@ impl<'a> Pass<'a> {
         self.o.unobserved_for >= self.believed_for()
     }
 
-    /// When conditions would stop being believed if nothing were read from now on: what has nothing else to wait for looks again then.
+    /// When conditions would stop being believed if nothing were read from now on: what has nothing else to wait for looks again then. What
+    /// is as it should be need not count the minutes while its account is read: when that ends, the account tells everyone.
     pub(super) fn again_before_unseen(&mut self) {
-        if self.again.is_none() {
+        let is_well = self.ready.reason.ready() == Some(Truth::True) && self.synced.reason.synced() == Some(Truth::True);
+        let is_told = self.is_idle() && is_well && self.o.unobserved_for < NOT_OBSERVED_AFTER / 2;
+        if self.again.is_none() && !is_told {
             self.again(self.believed_for().saturating_sub(self.o.unobserved_for).max(Duration::from_mins(1)));
         }
     }

@@ -22,6 +22,7 @@ mod cases_power;
 mod cases_restraint;
 mod cases_scale;
 mod cases_scripts;
+mod cases_selector;
 mod cases_server;
 mod cases_shards;
 mod cases_storm;

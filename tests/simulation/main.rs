@@ -9,6 +9,8 @@
 //! | `user`, `book` | what users and the console do; what was asked for, held against the truth at the end |
 //! | `scenarios`, `crash_matrix` | every main path, disturbed at every remote call |
 //! | `life`, `soak` | random lives of many resources |
+//! | `restart` | many resources: who goes first after a restart, and that it changes nothing |
+//! | `selector` | resources that are left to others |
 //! | `orphans` | what the metrics say of what no resource has |
 //! | `net` | every planted mistake is caught |
 
@@ -26,7 +28,9 @@ mod net;
 mod orphans;
 mod planted;
 mod process;
+mod restart;
 mod scenarios;
+mod selector;
 mod soak;
 mod user;
 mod wire;

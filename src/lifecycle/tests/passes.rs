@@ -53,12 +53,25 @@ fn the_idle_keep_their_conditions_while_the_api_is_down() {
 }
 
 #[test]
-fn an_idle_resource_wakes_when_its_conditions_would_stop_being_believed() {
+fn an_idle_resource_waits_for_changes_alone_while_its_account_is_read() {
     let mut world = World::running(|_| ());
-    world.sleep(secs(300));
+    world.sleep(secs(1000));
+    world.looks.unobserved_for = secs(30);
+    assert_eq!(world.pass().requeue, Requeue::OnChange);
+    world.looks.unobserved_for = secs(400);
+    let wait = after(&mut world);
+    assert!((secs(200)..=secs(260)).contains(&wait), "it is read no more: {wait:?}");
+}
+
+#[test]
+fn one_that_is_not_as_it_should_be_looks_again_whatever_its_account_tells() {
+    let mut world = World::running(|_| ());
+    world.edit(|s| (s.machine_type, s.resize_policy) = ("A5000".to_owned(), ResizePolicy::WhenStopped));
+    world.step();
+    world.sleep(secs(1000));
     world.looks.unobserved_for = secs(30);
     let wait = after(&mut world);
-    assert!((secs(570)..=secs(630)).contains(&wait), "{wait:?}");
+    assert!(wait <= secs(630), "{wait:?}");
 }
 
 #[test]
