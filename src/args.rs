@@ -10,6 +10,7 @@ use kube::core::Selector;
 use crate::crd::CredentialsRef;
 use crate::lifecycle::orphans::Why;
 use crate::selector;
+use crate::shard::Shard;
 
 /// Kubernetes operator for Paperspace machines.
 #[derive(Debug, Parser)]
@@ -88,11 +89,31 @@ pub struct RunArgs {
     /// Watch this namespace only (repeatable); default: all.
     #[arg(long, env = "PAPERSPACE_OPERATOR_WATCH_NAMESPACE", value_delimiter = ',')]
     pub watch_namespace: Vec<String>,
+    /// Serve a share of the resources, I/N: those that the uid gives to I, counted from 0, of N operators (at most 1000). All N are needed.
+    /// Each calls the API at an Nth of the rate. See deploy/sharded.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_SHARD")]
+    pub shard: Option<Shard>,
+    /// Work only while holding a lease, so that of several operators over the same resources one works and the others stand by. Always so
+    /// with --shard.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_LEADER_ELECT")]
+    pub leader_elect: bool,
+    /// Namespace of the leases; default: POD_NAMESPACE, or that of the pod's account, or of the kubeconfig's context.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_LEASE_NAMESPACE", value_parser = dns_label)]
+    pub lease_namespace: Option<String>,
+    /// For how long a lease must have been seen without a renewal before another one takes it.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_LEASE_DURATION", default_value = "15s", value_parser = duration, hide = true)]
+    pub lease_duration: Duration,
+    /// How long its holder goes on when renewals fail.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_RENEW_DEADLINE", default_value = "10s", value_parser = duration, hide = true)]
+    pub renew_deadline: Duration,
+    /// How often a lease is looked at and renewed.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_RETRY_PERIOD", default_value = "2s", value_parser = duration, hide = true)]
+    pub retry_period: Duration,
     /// Watch only resources with these labels, such as `team=ml,tier!=dev`; default: all. What loses them is served no longer, and keeps its
     /// machine.
     #[arg(long, env = "PAPERSPACE_OPERATOR_WATCH_SELECTOR", value_parser = selector::parse)]
     pub watch_selector: Option<Selector>,
-    /// Calls to the Paperspace API per second and account.
+    /// Calls to the Paperspace API per second and account, by all shards together.
     #[arg(long, env = "PAPERSPACE_OPERATOR_API_RATE", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub api_rate: u32,
     /// Calls that may be made at once after a quiet time.

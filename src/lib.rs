@@ -26,6 +26,8 @@
 //! | [`fleet`] | what is known of an account's machines: one shared list |
 //! | [`paperspace`] | the API client; knows nothing of Kubernetes |
 //! | [`simulator`] | a faithful Paperspace API to develop and test against |
+//! | [`leader`] | who of several operators may act |
+//! | [`shard`] | which resources are this operator's, of several |
 //! | `selector` | label selectors as people write them |
 //! | [`args`], [`server`], [`metrics`], [`telemetry`] | command line, probes, counters, logs |
 //!
@@ -36,6 +38,7 @@ pub mod command;
 pub mod controller;
 pub mod crd;
 pub mod fleet;
+pub mod leader;
 pub mod lifecycle;
 pub mod metrics;
 pub mod paperspace;
@@ -43,5 +46,6 @@ pub mod paperspace;
 mod properties;
 mod selector;
 pub mod server;
+pub mod shard;
 pub mod simulator;
 pub mod telemetry;

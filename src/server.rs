@@ -25,6 +25,8 @@ pub enum Stage {
     Starting,
     /// The CRD is not there.
     WaitingForCrd,
+    /// Others work, or may still.
+    StandingBy,
     /// Resources are being worked on.
     Ready,
 }
@@ -40,6 +42,7 @@ impl Readiness {
         match self.0.load(Ordering::Acquire) {
             0 => Stage::Starting,
             1 => Stage::WaitingForCrd,
+            2 => Stage::StandingBy,
             _ => Stage::Ready,
         }
     }
@@ -76,6 +79,9 @@ pub async fn serve(
 async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
     match shared.readiness.get() {
         Stage::Ready => (StatusCode::OK, "ok\n"),
+        // Ready all the same: it does what it is there for. A StatefulSet that is updated waits for each new pod to be ready before it
+        // ends the next old one, and the new ones stand by until the last old one has ended.
+        Stage::StandingBy => (StatusCode::OK, "standing by: another process holds the lease\n"),
         Stage::WaitingForCrd => (StatusCode::SERVICE_UNAVAILABLE, "waiting for the CustomResourceDefinition\n"),
         Stage::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
     }
@@ -84,4 +90,20 @@ async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
 async fn show_metrics(State(shared): State<Shared>) -> impl IntoResponse {
     (shared.refresh)();
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], shared.metrics.encode())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_operator_that_stands_by_or_works_is_ready_and_one_that_starts_is_not() {
+        let (metrics, refresh): (_, Arc<dyn Fn() + Send + Sync>) = (Metrics::shared(), Arc::new(|| ()));
+        let shared = Shared { readiness: Arc::default(), metrics, refresh };
+        for (stage, ready) in [(Stage::Starting, 503), (Stage::WaitingForCrd, 503), (Stage::StandingBy, 200), (Stage::Ready, 200)] {
+            shared.readiness.set(stage);
+            assert_eq!(shared.readiness.get(), stage);
+            assert_eq!(readyz(State(shared.clone())).await.into_response().status(), ready, "{stage:?}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The operator between its two APIs: watches, controllers and accounts, on whatever carries them.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ use crate::crd::{CRD_NAME, FIELD_MANAGER};
 use crate::fleet::{Keys, Wake};
 use crate::lifecycle::observe::Settings;
 use crate::metrics::Metrics;
+use crate::paperspace::Rate;
 use crate::server::{Readiness, Stage};
 
 /// By watched namespace; `None` is all of them.
@@ -62,7 +63,7 @@ impl Operator {
         let lines: ByNamespace<Line> = Arc::default();
         let setup = crate::fleet::Setup {
             options,
-            rate: (positive(args.api_rate), positive(args.api_burst)),
+            rate: Rate::part(positive(args.api_rate), positive(args.api_burst), args.shard.map_or(NonZeroU16::MIN, |s| s.count())),
             poll_interval: args.poll_interval,
             process: nonce(),
             transition: args.transition_interval,

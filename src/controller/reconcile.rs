@@ -6,7 +6,7 @@ use std::time::Duration;
 use kube::runtime::controller::Action;
 use kube::runtime::events::{Event as KubeEvent, EventType};
 use kube::{Resource, ResourceExt};
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::context::{Context, Slot};
 use super::error::Error;
@@ -25,6 +25,7 @@ pub async fn reconcile(seen: Arc<Seen>, context: Arc<Context>) -> Result<Action,
     let (namespace, name) = (seen.namespace().unwrap_or_default(), seen.name_any());
     let span = info_span!("reconcile", namespace, name, machine = tracing::field::Empty);
     async {
+        debug!("a pass");
         let (wrote_ahead, action) = pass(&seen, &context).await?;
         if wrote_ahead { Ok(pass(&seen, &context).await?.1) } else { Ok(action) }
     }

@@ -11,8 +11,10 @@ use super::context::{Clock, Outside};
 use super::credentials::Allowed;
 use super::operator::Operator;
 use crate::args::{Observe, RunArgs};
+use crate::leader::Campaign;
+use crate::leader::election::Timing;
 use crate::paperspace::{ClientOptions, DEFAULT_URL};
-use crate::server::{self, Readiness};
+use crate::server::{self, Readiness, Stage};
 
 /// Why the operator does not run.
 #[derive(Debug, thiserror::Error)]
@@ -41,16 +43,20 @@ pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: Can
     }
     let transport = options.http().map_err(|e| Stopped::Usage(format!("--api-url: {e}")))?;
     let listener = server::bind(args.listen).await.map_err(|e| Stopped::Failed(format!("--listen {}: {e}", args.listen)))?;
-    let outside = Outside {
-        kubernetes: kube_client().await?,
-        paperspace: transport,
-        clock: Clock::start(),
-        nonce: Arc::new(|| format!("{:016x}", rand::random::<u64>())),
+    let (config, clock) = (kube_config().await?, Clock::start());
+    let campaign = campaign(&args, &config, &clock)?;
+    let (kubernetes, paperspace) = match campaign.as_ref().map(Campaign::guard) {
+        Some(guard) => (guard.kubernetes(config).map_err(unmade)?, guard.transport(transport)),
+        None => (client(config)?, transport),
     };
+    let outside = Outside { kubernetes, paperspace, clock, nonce: Arc::new(|| format!("{:016x}", rand::random::<u64>())) };
     let operator = Operator::new(&args, environment_key, outside, stop.clone())?;
     let readiness = Arc::new(Readiness::default());
     let serving = tokio::spawn(server::serve(listener, readiness.clone(), operator.metrics(), operator.gauges(), stop.clone()));
-    operator.run(&readiness).await;
+    match campaign {
+        Some(campaign) => in_office(campaign, &readiness, &stop, operator.run(&readiness)).await?,
+        None => operator.run(&readiness).await,
+    }
     stop.cancel();
     match serving.await {
         Ok(Ok(())) => Ok(()),
@@ -59,11 +65,56 @@ pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: Can
     }
 }
 
+/// The election that the flags ask for.
+fn campaign(args: &RunArgs, config: &kube::Config, clock: &Clock) -> Result<Option<Campaign>, Stopped> {
+    if args.shard.is_none() && !args.leader_elect {
+        return Ok(None);
+    }
+    let pod = || std::env::var("POD_NAMESPACE").ok().filter(|namespace| !namespace.is_empty());
+    let namespace = args.lease_namespace.clone().or_else(pod).unwrap_or_else(|| config.default_namespace.clone());
+    Ok(Some(Campaign::new(&client(config.clone())?, &namespace, args.shard, timing(args), clock)))
+}
+
+/// Stands by, works while it may, and gives back afterwards. A lost lease ends the work in the midst of whatever it does.
+async fn in_office(
+    campaign: Campaign,
+    readiness: &Readiness,
+    stop: &CancellationToken,
+    work: impl Future<Output = ()>,
+) -> Result<(), Stopped> {
+    let (guard, done) = (campaign.guard(), CancellationToken::new());
+    readiness.set(Stage::StandingBy);
+    // Apart from the work, so that nothing there can delay a renewal. Also while passes end: they are this process's still.
+    let mut campaign = tokio::spawn(campaign.run(done.clone()));
+    let work = async {
+        if stop.run_until_cancelled(guard.opens()).await.is_some() {
+            work.await;
+        }
+    };
+    let ended = tokio::select! {
+        ended = &mut campaign => ended,
+        () = work => {
+            done.cancel();
+            campaign.await
+        }
+    };
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(lost)) => Err(Stopped::Failed(lost.to_string())),
+        Err(e) => Err(Stopped::Failed(format!("holding the leases: {e}"))),
+    }
+}
+
+fn timing(args: &RunArgs) -> Timing {
+    Timing { duration: args.lease_duration, deadline: args.renew_deadline, retry: args.retry_period }
+}
+
 /// What the flags say together, or why that cannot be.
 pub(super) fn check(args: &RunArgs) -> Result<(ClientOptions, Allowed), Stopped> {
     let allowed = Allowed::parse(&args.default_key_namespaces).map_err(Stopped::Usage)?;
     let options = ClientOptions { base_url: args.api.api_url.clone(), allow_http: args.api.allow_http, ..ClientOptions::default() };
     options.endpoint().map_err(|e| Stopped::Usage(format!("--api-url: {e}")))?;
+    timing(args).check().map_err(Stopped::Usage)?;
     if args.transition_interval > args.poll_interval {
         let (transition, poll) = (humantime::format_duration(args.transition_interval), humantime::format_duration(args.poll_interval));
         return Err(Stopped::Usage(format!("--transition-interval {transition}: allowed is at most --poll-interval, which is {poll}")));
@@ -73,11 +124,24 @@ pub(super) fn check(args: &RunArgs) -> Result<(ClientOptions, Allowed), Stopped>
 
 /// A client for the cluster that `KUBECONFIG` or the pod says.
 pub(crate) async fn kube_client() -> Result<kube::Client, Stopped> {
+    client(kube_config().await?)
+}
+
+async fn kube_config() -> Result<kube::Config, Stopped> {
     let mut config = kube::Config::infer()
         .await
         .map_err(|e| Stopped::Failed(format!("no Kubernetes cluster is configured (KUBECONFIG, or in-cluster): {e}")))?;
     // The client's own retries sleep for minutes within one call; a pass is tried again as a whole.
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(10));
-    kube::Client::try_from(config).map_err(|e| Stopped::Failed(format!("the Kubernetes client cannot be made: {e}")))
+    Ok(config)
+}
+
+fn client(config: kube::Config) -> Result<kube::Client, Stopped> {
+    kube::Client::try_from(config).map_err(unmade)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn unmade(error: kube::Error) -> Stopped {
+    Stopped::Failed(format!("the Kubernetes client cannot be made: {error}"))
 }

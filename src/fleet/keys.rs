@@ -5,7 +5,6 @@
 //! that open nothing are as one account. A call that then turns out to have been an account's is charged to it.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use super::interest::Wake;
 use super::poll::Beat;
 use crate::lifecycle::backoff;
 use crate::lifecycle::observe::Access;
-use crate::paperspace::{Budget, CallObserver, Client, ClientOptions, ConfigError, Transport};
+use crate::paperspace::{Budget, CallObserver, Client, ClientOptions, ConfigError, Rate, Transport};
 
 /// How long a key that opened nothing is not asked about again.
 const BAD_NEWS_LASTS: Duration = Duration::from_secs(30);
@@ -38,7 +37,7 @@ pub struct Opened {
 pub struct Keys {
     /// With the budget of all keys of which it is not known what they open.
     template: Client,
-    rate: (NonZeroU32, NonZeroU32),
+    rate: Rate,
     poll_interval: Duration,
     process: String,
     transition: Duration,
@@ -66,7 +65,7 @@ pub struct Setup {
     /// Where the API is.
     pub options: ClientOptions,
     /// Calls a second and account, and how many at once.
-    pub rate: (NonZeroU32, NonZeroU32),
+    pub rate: Rate,
     /// How often an account is listed.
     pub poll_interval: Duration,
     /// Tells operators apart: those that started together are not to list in step.
@@ -95,7 +94,7 @@ impl Keys {
     /// No keys yet; over whatever carries requests.
     pub fn over(setup: Setup, transport: Arc<dyn Transport>) -> Result<Self, ConfigError> {
         let Setup { options, rate, poll_interval, process, transition, per_machine, observer, now, wake, stop } = setup;
-        let budget = Arc::new(Budget::new(rate.0, rate.1));
+        let budget = Arc::new(Budget::of(rate));
         let unset = SecretString::from("unset");
         let template = Client::with_transport(&options, unset, budget, transport)?.with_observer(observer);
         let (entries, accounts, tasks) = (Mutex::default(), Mutex::default(), Mutex::default());
@@ -187,7 +186,7 @@ impl Keys {
         };
         let account = Arc::new(Account::new(team.to_owned(), self.transition, per_machine, move || now(), wake));
         let resumed = Arc::downgrade(&account);
-        let budget = Budget::with_jitter(self.rate.0, self.rate.1, backoff::fraction(team));
+        let budget = Budget::with_jitter(self.rate, backoff::fraction(team));
         let budget = Arc::new(budget.when_it_answers_again(move || resumed.upgrade().into_iter().for_each(|account| account.resume())));
         if !per_machine {
             let beat = Beat::new(self.poll_interval, format!("{team}/{}", self.process));

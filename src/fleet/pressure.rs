@@ -21,7 +21,7 @@ use crate::lifecycle::observe::Access;
 use crate::metrics::Metrics;
 use crate::paperspace::transport::{Failure, Reply, Transport};
 use crate::paperspace::types::CreateMachine;
-use crate::paperspace::{Client, ClientOptions, Error, Priority};
+use crate::paperspace::{Client, ClientOptions, Error, Priority, Rate};
 use crate::simulator::{KeySpec, Reply as Answer, Request, Simulator};
 
 const RATE: u32 = 5;
@@ -121,7 +121,7 @@ impl World {
         let heard = woken.clone();
         let setup = Setup {
             options: ClientOptions { base_url: "http://127.0.0.1:1/v1".into(), ..ClientOptions::default() },
-            rate: (NonZeroU32::new(RATE).unwrap(), NonZeroU32::new(BURST).unwrap()),
+            rate: Rate::new(NonZeroU32::new(RATE).unwrap(), NonZeroU32::new(BURST).unwrap()),
             poll_interval: Duration::from_secs(30),
             process: "process".into(),
             per_machine: false,

@@ -113,7 +113,7 @@ impl Fleet {
         let many = NonZeroU32::new(rate).unwrap();
         let setup = Setup {
             options: ClientOptions { base_url: "http://127.0.0.1:1/v1".into(), ..ClientOptions::default() },
-            rate: (many, many),
+            rate: crate::paperspace::Rate::new(many, many),
             poll_interval: Duration::from_secs(30),
             transition: Duration::from_secs(5),
             process: "process".into(),

@@ -36,6 +36,8 @@ pub(super) use rule::Came;
 use rule::{Asked, Rule};
 pub use silence::{Cause, Silence};
 
+use super::rate::Rate;
+
 /// Who goes first when calls have to wait, as long as nobody waits for ever: see [`turns`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Priority {
@@ -156,12 +158,17 @@ pub(super) struct Sent {
 impl Budget {
     /// A full bucket: `burst` calls at once, `per_second` in the long run.
     pub fn new(per_second: NonZeroU32, burst: NonZeroU32) -> Self {
-        Self::with_jitter(per_second, burst, 0.0)
+        Self::of(Rate::new(per_second, burst))
+    }
+
+    /// A full bucket.
+    pub fn of(rate: Rate) -> Self {
+        Self::with_jitter(rate, 0.0)
     }
 
     /// The same, whose pauses when nobody answers are its own: `jitter` is from 0 to 1.
-    pub fn with_jitter(per_second: NonZeroU32, burst: NonZeroU32, jitter: f64) -> Self {
-        let state = State { rule: Rule::new(per_second, burst, jitter), bells: HashMap::new() };
+    pub fn with_jitter(rate: Rate, jitter: f64) -> Self {
+        let state = State { rule: Rule::new(rate, jitter), bells: HashMap::new() };
         Self { shared: Arc::new(Shared { began: Instant::now(), state: Mutex::new(state) }), answers_again: None }
     }
 

@@ -16,6 +16,7 @@ pub mod options;
 mod paging;
 #[cfg(test)]
 mod properties;
+mod rate;
 mod reply;
 mod scripts;
 mod snapshots;
@@ -29,5 +30,6 @@ pub use client::Client;
 pub use error::Error;
 pub use observe::{CallObserver, CallRecord};
 pub use options::{ClientOptions, ConfigError, DEFAULT_URL};
+pub use rate::Rate;
 pub use text::clean_text;
 pub use transport::{Transport, install_crypto_provider};

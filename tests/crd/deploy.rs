@@ -35,7 +35,12 @@ fn the_roles_are_exactly_these() {
         json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch", "create", "update", "delete"]}]);
     let expected = [("paperspace-operator-configmaps", config_maps), ("paperspace-operator-secrets", secrets), (NAME, own)];
     assert_eq!(roles, expected.map(|(name, rules)| (json!(name), rules)));
-    assert!(objects("Role").is_empty() && objects("RoleBinding").is_empty());
+    let [leases] = &objects("Role")[..] else { panic!("one Role") };
+    assert_eq!(leases["metadata"], json!({"name": "paperspace-operator-leases", "namespace": NAME}));
+    assert_eq!(
+        leases["rules"],
+        json!([{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]}])
+    );
 }
 
 #[test]
@@ -45,6 +50,10 @@ fn each_role_is_bound_to_the_service_account_alone() {
     let bound: Vec<&Value> = bindings.iter().map(|binding| &binding["roleRef"]["name"]).collect();
     assert_eq!(bound, ["paperspace-operator-configmaps", "paperspace-operator-secrets", NAME]);
     assert!(bindings.iter().all(|binding| binding["subjects"] == account));
+    let [leases] = &objects("RoleBinding")[..] else { panic!("one RoleBinding") };
+    assert_eq!(leases["metadata"]["namespace"], NAME);
+    assert_eq!((&leases["roleRef"]["kind"], &leases["roleRef"]["name"]), (&json!("Role"), &json!("paperspace-operator-leases")));
+    assert_eq!(leases["subjects"], account);
     assert_eq!(deployment()["spec"]["template"]["spec"]["serviceAccountName"], NAME);
 }
 
@@ -123,18 +132,43 @@ fn the_definition_is_kept_by_those_who_clean_up() {
 
 #[test]
 fn kustomize_renders_each_part() {
-    // The end-to-end tests apply it to a server, with a kubectl that they find or fetch.
+    for (part, count) in [("deploy/crd", 1), ("deploy/operator", 12), ("deploy/sharded", 12), ("deploy", 13)] {
+        let Some(objects) = rendered(part) else { return };
+        assert_eq!(objects.len(), count, "{part}");
+    }
+}
+
+/// What kustomize makes of a part. The end-to-end tests apply it to a server, with a kubectl that they find or fetch.
+fn rendered(part: &str) -> Option<Vec<Value>> {
     if !Command::new("kubectl").args(["version", "--client"]).output().is_ok_and(|version| version.status.success()) {
         eprintln!("no kubectl here: not rendered");
-        return;
+        return None;
     }
-    let counts = [("deploy/crd", 1), ("deploy/operator", 10), ("deploy", 11)].map(|(part, count)| {
-        let rendered = Command::new("kubectl").arg("kustomize").arg(yaml::at(part)).output().unwrap();
-        assert!(rendered.status.success(), "{part}: {}", String::from_utf8_lossy(&rendered.stderr));
-        let objects: Vec<Value> = serde_saphyr::from_multiple(&String::from_utf8(rendered.stdout).unwrap()).unwrap();
-        (part, objects.len(), count)
-    });
-    for (part, found, expected) in counts {
-        assert_eq!(found, expected, "{part}");
+    let rendered = Command::new("kubectl").arg("kustomize").arg(yaml::at(part)).output().unwrap();
+    assert!(rendered.status.success(), "{part}: {}", String::from_utf8_lossy(&rendered.stderr));
+    Some(serde_saphyr::from_multiple(&String::from_utf8(rendered.stdout).unwrap()).unwrap())
+}
+
+#[test]
+fn each_pod_of_the_sharded_operator_is_a_shard_of_its_own_and_otherwise_like_the_one_operator() {
+    use clap::Parser as _;
+    let Some(objects) = rendered("deploy/sharded") else { return };
+    let one = rendered("deploy/operator").unwrap().into_iter().find(|object| object["kind"] == "Deployment").unwrap();
+    let mut sharded = objects.into_iter().find(|object| object["kind"] == "StatefulSet").unwrap();
+    let container = "/spec/template/spec/containers/0";
+    let words: Vec<String> = serde_json::from_value(sharded.pointer(container).unwrap()["args"].clone()).unwrap();
+    let replicas = u16::try_from(sharded["spec"]["replicas"].as_u64().unwrap()).unwrap();
+    for index in 0..replicas {
+        let words = words.iter().map(|word| word.replace("$(POD_INDEX)", &index.to_string()));
+        let Ok(Args { command: Sub::Run(run) }) = Args::try_parse_from([NAME.to_owned()].into_iter().chain(words)) else {
+            panic!("{index}")
+        };
+        let shard = run.shard.unwrap();
+        assert_eq!((shard.index(), shard.count().get()), (index, replicas));
     }
+    let environment = sharded.pointer_mut(container).unwrap()["env"].as_array_mut().unwrap();
+    let index = json!({"name": "POD_INDEX", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}}});
+    assert_eq!(environment.pop(), Some(index));
+    *sharded.pointer_mut(container).unwrap().get_mut("args").unwrap() = one.pointer(container).unwrap()["args"].clone();
+    assert_eq!((&sharded["spec"]["template"], &sharded["spec"]["selector"]), (&one["spec"]["template"], &one["spec"]["selector"]));
 }

@@ -67,6 +67,8 @@ fn deploy_is_accepted_by_the_server() {
     for directory in ["deploy/", "deploy/crd"] {
         plane.kubectl(&["apply", "--dry-run=server", "--validate=false", "-k", directory]);
     }
+    let said = plane.kubectl(&["apply", "--dry-run=server", "-k", "deploy/sharded"]);
+    assert!(said.contains("statefulset.apps/paperspace-operator created"), "{said}");
     let said = plane.kubectl(&["apply", "--dry-run=server", "-k", "deploy/operator"]);
     assert!(said.lines().all(|line| line.contains("unchanged")), "applied twice, it changes nothing:\n{said}");
 }
@@ -74,10 +76,15 @@ fn deploy_is_accepted_by_the_server() {
 #[test]
 fn the_operator_has_the_rights_that_it_needs_and_no_others() {
     let plane = ControlPlane::shared();
-    let may = |verb: &str, what: &str| {
+    let may_in = |namespace: &str, verb: &str, what: &str| {
         let who = "--as=system:serviceaccount:paperspace-operator:paperspace-operator";
-        plane.try_kubectl(&["auth", "can-i", verb, what, who, "-n", "default"]).is_ok()
+        plane.try_kubectl(&["auth", "can-i", verb, what, who, "-n", namespace]).is_ok()
     };
+    let may = |verb: &str, what: &str| may_in("default", verb, what);
+    // Its own leases; those of others are theirs.
+    for verb in ["get", "create", "update"] {
+        assert!(may_in("paperspace-operator", verb, "leases.coordination.k8s.io"), "it must be allowed to {verb} leases");
+    }
     let machines = "paperspacemachines.paperspace-operator.dev";
     let definitions = "customresourcedefinitions.apiextensions.k8s.io";
     let ours = format!("{definitions}/{machines}");
@@ -113,6 +120,8 @@ fn the_operator_has_the_rights_that_it_needs_and_no_others() {
         ("patch", "namespaces"),
         ("create", "clusterrolebindings.rbac.authorization.k8s.io"),
         ("bind", "clusterroles.rbac.authorization.k8s.io"),
+        ("get", "leases.coordination.k8s.io"),
+        ("create", "leases.coordination.k8s.io"),
     ];
     for (verb, what) in forbidden {
         assert!(!may(verb, what), "it must not be allowed to {verb} {what}");

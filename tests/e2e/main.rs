@@ -24,6 +24,7 @@ mod cases_scale;
 mod cases_scripts;
 mod cases_selector;
 mod cases_server;
+mod cases_shards;
 mod cases_storm;
 mod cases_storm_frozen;
 mod cases_storm_servers;

@@ -5,8 +5,9 @@
 //! and a token that is given back costs nothing. And the bucket can be emptied, for an account that begins again slowly.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::time::Duration;
+
+use crate::paperspace::Rate;
 
 /// For how long a token is put aside: longer than any fence, after which its call is not sent any more.
 const PUT_ASIDE: Duration = Duration::from_secs(15);
@@ -25,10 +26,8 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// A full one.
-    pub(super) fn new(per_second: NonZeroU32, burst: NonZeroU32) -> Self {
-        // Rounded up: the rate is a promise.
-        let nanos = 1_000_000_000_u64.div_ceil(u64::from(per_second.get()));
-        Self { period: Duration::from_nanos(nanos), burst: burst.get(), full: Duration::ZERO, aside: BTreeMap::new() }
+    pub(super) fn new(rate: Rate) -> Self {
+        Self { period: rate.period, burst: rate.burst.get(), full: Duration::ZERO, aside: BTreeMap::new() }
     }
 
     /// When there is a token that nobody has, or was. `None` while all that fit are put aside.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::rule::{Asked, Came, Rule};
 use super::{Cause, Priority};
+use crate::paperspace::Rate;
 use crate::properties::{Dice, check};
 
 const CLASSES: [Priority; 3] = [Priority::Mutation, Priority::Lookup, Priority::Idle];
@@ -71,7 +72,7 @@ impl World {
     fn new(case: &Case) -> Self {
         let positive = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
         Self {
-            rule: Rule::new(positive(case.rate), positive(case.burst), 0.5),
+            rule: Rule::new(Rate::new(positive(case.rate), positive(case.burst)), 0.5),
             now: Duration::from_secs(100),
             waiting: BTreeMap::new(),
             permits: BTreeMap::new(),

@@ -1,6 +1,5 @@
 //! The whole rule of a budget as a value: who may call when. No clock, no waiting; times are since some beginning.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::Priority;
@@ -9,6 +8,7 @@ use super::bucket::Bucket;
 use super::pause::Pause;
 use super::silence::{Cause, Silence};
 use super::turns::Turns;
+use crate::paperspace::Rate;
 
 /// A silence that lasts no longer is waited for; over a longer one the caller has better things to do.
 const WAITED_FOR: Duration = Duration::from_secs(5);
@@ -50,14 +50,8 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    pub(super) fn new(per_second: NonZeroU32, burst: NonZeroU32, jitter: f64) -> Self {
-        Self {
-            bucket: Bucket::new(per_second, burst),
-            turns: Turns::default(),
-            pause: Pause::default(),
-            breaker: Breaker::new(jitter),
-            last: 0,
-        }
+    pub(super) fn new(rate: Rate, jitter: f64) -> Self {
+        Self { bucket: Bucket::new(rate), turns: Turns::default(), pause: Pause::default(), breaker: Breaker::new(jitter), last: 0 }
     }
 
     /// Somebody wants to call.
