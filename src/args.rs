@@ -76,6 +76,10 @@ pub struct RunArgs {
     /// How long a create with an unknown outcome is waited for. Lower only against a simulator: it must be longer than the API may take.
     #[arg(long, env = "PAPERSPACE_OPERATOR_CREATE_SETTLE", default_value = "180s", value_parser = duration)]
     pub create_settle: Duration,
+    /// Whether one list an account tells what its machines do, or each is asked about by itself, for comparison: a call per machine and
+    /// poll interval.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_OBSERVE", default_value = "shared", hide = true)]
+    pub observe: Observe,
     /// How many resources are worked on at the same time.
     #[arg(long, env = "PAPERSPACE_OPERATOR_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
@@ -94,6 +98,15 @@ pub struct RunArgs {
     /// Which logs: a level, or directives such as `info,paperspace_operator=debug`.
     #[arg(long, env = "PAPERSPACE_OPERATOR_LOG", default_value = "info")]
     pub log: String,
+}
+
+/// How the machines of an account are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Observe {
+    /// By one list for all.
+    Shared,
+    /// Each by a GET of its own, as other operators do.
+    PerMachine,
 }
 
 /// How logs are written.

@@ -26,7 +26,7 @@ use super::reconcile::{Watched, error_policy, reconcile};
 use super::run::{Stopped, check};
 use super::sources::Sources;
 use super::watch::{self, Listed};
-use crate::args::RunArgs;
+use crate::args::{Observe, RunArgs};
 use crate::crd::{CRD_NAME, FIELD_MANAGER};
 use crate::fleet::{Keys, Wake};
 use crate::lifecycle::observe::Settings;
@@ -63,6 +63,7 @@ impl Operator {
             rate: (positive(args.api_rate), positive(args.api_burst)),
             poll_interval: args.poll_interval,
             transition: args.transition_interval,
+            per_machine: args.observe == Observe::PerMachine,
             observer: metrics.clone(),
             now: {
                 let clock = clock.clone();

@@ -66,7 +66,7 @@ impl Orphans {
 
     async fn look_at(&self, account: &Account) {
         let asked = self.context.clock.mono();
-        let (Some(mut living), Some(snapshot)) = (self.living(), account.snapshot()) else { return };
+        let (Some(mut living), Some(snapshot)) = (self.living(), account.polled()) else { return };
         let Some(read) = account.belongings().await else { return };
         let found = match read {
             // Resources come before what they make and go after it: who was there before or after the lists may have made what they show.
@@ -98,7 +98,7 @@ impl Orphans {
     pub(super) fn count(&self) {
         let accounts: Vec<Arc<Account>> = self.context.keys.all_accounts().into_iter().filter(|a| a.counts().1 > 0).collect();
         // The lists first: the resource of a machine that is in one is there already.
-        let lists: Option<Vec<_>> = accounts.iter().map(|account| account.snapshot()).collect();
+        let lists: Option<Vec<_>> = accounts.iter().map(|account| account.polled()).collect();
         let living = self.living().filter(|_| !accounts.is_empty());
         let machines = lists.zip(living.as_ref()).map(|(lists, living)| {
             let all = lists.iter().map(|list| orphans::machines(list.machines(), living, None));

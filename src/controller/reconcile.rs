@@ -78,10 +78,7 @@ async fn finish(
     let removed = decision.step == Step::RemoveFinalizer;
     let written_already = matches!(decision.step, Step::WriteAhead { .. });
     let differs = object.status.clone().unwrap_or_default() != decision.status;
-    let mut action = match decision.requeue {
-        Requeue::OnChange => Action::await_change(),
-        Requeue::After(after) => Action::requeue(after),
-    };
+    let mut action = when_to_look_again(context, object, decision);
     if differs && !written_already && !removed {
         context.metrics.status_writes.inc();
         match context.objects.write_status(object, version.as_deref(), &decision.status).await? {
@@ -99,6 +96,17 @@ async fn finish(
         context.publish(&kube_event(event), &about).await;
     }
     Ok(action)
+}
+
+/// As decided; where no list tells of changes, also what waits for one looks again and again. A look that failed keeps its back-off.
+fn when_to_look_again(context: &Context, object: &PaperspaceMachine, decision: &Decision) -> Action {
+    let after = match decision.requeue {
+        Requeue::OnChange => None,
+        Requeue::After(after) => Some(after),
+    };
+    let failing = after.is_some() && decision.memory.failed_looks > 0;
+    let every = context.keys.looks_every(&object.uid().unwrap_or_default()).filter(|_| !failing);
+    after.into_iter().chain(every).min().map_or_else(Action::await_change, Action::requeue)
 }
 
 fn kube_event(event: &Event) -> KubeEvent {

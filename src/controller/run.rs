@@ -10,7 +10,7 @@ use tracing::warn;
 use super::context::{Clock, Outside};
 use super::credentials::Allowed;
 use super::operator::Operator;
-use crate::args::RunArgs;
+use crate::args::{Observe, RunArgs};
 use crate::paperspace::{ClientOptions, DEFAULT_URL};
 use crate::server::{self, Readiness};
 
@@ -35,6 +35,9 @@ pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: Can
             ""
         };
         warn!("--create-settle is {}{simulated}", humantime::format_duration(args.create_settle));
+    }
+    if args.observe == Observe::PerMachine {
+        warn!("--observe=per-machine is for comparison only: it costs one call per machine and poll interval");
     }
     let transport = options.http().map_err(|e| Stopped::Usage(format!("--api-url: {e}")))?;
     let listener = server::bind(args.listen).await.map_err(|e| Stopped::Failed(format!("--listen {}: {e}", args.listen)))?;

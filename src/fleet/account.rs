@@ -53,6 +53,9 @@ pub struct Account {
     pub team: String,
     now: Box<dyn Fn() -> Duration + Send + Sync>,
     transition: Duration,
+    per_machine: bool,
+    /// When the last look at one machine began that was answered.
+    looked: Mutex<Duration>,
     snapshot: Mutex<Option<Arc<Snapshot>>>,
     /// Held while listing: whoever waits for it takes the list that was made meanwhile.
     listing: tokio::sync::Mutex<()>,
@@ -79,6 +82,7 @@ impl Account {
     pub fn new(
         team: String,
         transition: Duration,
+        per_machine: bool,
         now: impl Fn() -> Duration + Send + Sync + 'static,
         wake: impl Fn(Wake) + Send + Sync + 'static,
     ) -> Self {
@@ -86,6 +90,8 @@ impl Account {
             team,
             now: Box::new(now),
             transition,
+            per_machine,
+            looked: Mutex::default(),
             snapshot: Mutex::default(),
             listing: tokio::sync::Mutex::default(),
             failure: Mutex::default(),
@@ -118,9 +124,15 @@ impl Account {
         lock(&self.snapshot).clone()
     }
 
-    /// How long ago the account was last read as a whole, or the process started.
+    /// The same where the account is listed regularly: else it may be of any age.
+    pub fn polled(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot().filter(|_| !self.per_machine)
+    }
+
+    /// How long ago the account was last read as a whole (where its machines are looked at one by one: any of them), or the process started.
     pub fn unobserved_for(&self) -> Duration {
-        (self.now)().saturating_sub(self.snapshot().map_or(Duration::ZERO, |s| s.began))
+        let looked = if self.per_machine { *lock(&self.looked) } else { Duration::ZERO };
+        (self.now)().saturating_sub(self.snapshot().map_or(looked, |s| s.began.max(looked)))
     }
 
     /// A resource and its machine, to be woken from now on: at once, if a list is known that says something else than it has seen.
@@ -193,6 +205,9 @@ impl Account {
     /// One machine, looked at after this moment: from the last list, from a new one where many are asked for, else by a GET. That it is not
     /// there is said only by a GET.
     pub async fn machine(&self, client: &Client, id: &str, begun_after: Duration) -> Result<MachineLook, Error> {
+        if self.per_machine {
+            return self.get(client, id).await;
+        }
         let row =
             |s: &Snapshot| s.machine(id).cloned().map(|machine| MachineLook { began: s.began, direct: false, machine: Some(machine) });
         if let Some(look) = self.snapshot().filter(|s| s.began >= begun_after).and_then(|s| row(&s)) {
@@ -219,11 +234,14 @@ impl Account {
     /// One machine by a direct GET.
     pub async fn get(&self, client: &Client, id: &str) -> Result<MachineLook, Error> {
         let began = (self.now)();
-        match client.machine(id).await {
-            Ok(machine) => Ok(MachineLook { began, direct: true, machine: Some(machine) }),
-            Err(error) if error.is_not_found() => Ok(MachineLook { began, direct: true, machine: None }),
-            Err(error) => Err(error),
-        }
+        let machine = match client.machine(id).await {
+            Ok(machine) => Some(machine),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error),
+        };
+        let mut looked = lock(&self.looked);
+        *looked = began.max(*looked);
+        Ok(MachineLook { began, direct: true, machine })
     }
 
     /// Remembers a key that opens this team, for polling.

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::account::{Account, Wake};
+use crate::lifecycle::backoff;
 use crate::lifecycle::observe::Access;
 use crate::paperspace::{Budget, CallObserver, Client, ClientOptions, ConfigError, Transport};
 
@@ -36,6 +37,7 @@ pub struct Keys {
     rate: (NonZeroU32, NonZeroU32),
     poll_interval: Duration,
     transition: Duration,
+    per_machine: bool,
     now: Arc<dyn Fn() -> Duration + Send + Sync>,
     wake: Arc<dyn Fn(Wake) + Send + Sync>,
     stop: CancellationToken,
@@ -64,6 +66,8 @@ pub struct Setup {
     pub poll_interval: Duration,
     /// How often a machine in transition is looked at.
     pub transition: Duration,
+    /// Whether each machine is looked at by itself instead: no account is listed of nobody's asking, and nobody is woken.
+    pub per_machine: bool,
     /// Hears of every call.
     pub observer: Arc<dyn CallObserver>,
     /// The time since the process started.
@@ -83,12 +87,12 @@ impl Keys {
 
     /// No keys yet; over whatever carries requests.
     pub fn over(setup: Setup, transport: Arc<dyn Transport>) -> Result<Self, ConfigError> {
-        let Setup { options, rate, poll_interval, transition, observer, now, wake, stop } = setup;
+        let Setup { options, rate, poll_interval, transition, per_machine, observer, now, wake, stop } = setup;
         let budget = Arc::new(Budget::new(rate.0, rate.1));
         let unset = SecretString::from("unset");
         let template = Client::with_transport(&options, unset, budget, transport)?.with_observer(observer);
         let (entries, accounts, tasks) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { template, rate, poll_interval, transition, now, wake, stop, tasks, entries, accounts })
+        Ok(Self { template, rate, poll_interval, transition, per_machine, now, wake, stop, tasks, entries, accounts })
     }
 
     /// The API's address, as it is recorded.
@@ -164,11 +168,18 @@ impl Keys {
         if let Some(known) = accounts.get(team) {
             return known.clone();
         }
-        let (now, wake) = (self.now.clone(), self.wake.clone());
-        let account = Arc::new(Account::new(team.to_owned(), self.transition, move || now(), move |w| wake(w)));
+        let (now, wake, per_machine) = (self.now.clone(), self.wake.clone(), self.per_machine);
+        let wake = move |w| {
+            if !per_machine {
+                wake(w)
+            }
+        };
+        let account = Arc::new(Account::new(team.to_owned(), self.transition, per_machine, move || now(), wake));
         let budget = Arc::new(Budget::new(self.rate.0, self.rate.1));
-        let poll = account.clone().poll(self.poll_interval, self.stop.clone());
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(poll);
+        if !per_machine {
+            let poll = account.clone().poll(self.poll_interval, self.stop.clone());
+            self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(poll);
+        }
         accounts.insert(team.to_owned(), (account.clone(), budget.clone()));
         (account, budget)
     }
@@ -176,6 +187,12 @@ impl Keys {
     /// The account of this team, if it was seen.
     pub fn known_account(&self, team: &str) -> Option<Arc<Account>> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner).get(team).map(|(account, _)| account.clone())
+    }
+
+    /// How often this resource has to look by itself, since no list tells it of changes; `None` where one does. Each resource has an
+    /// interval of its own, which on average over all is the poll interval.
+    pub fn looks_every(&self, uid: &str) -> Option<Duration> {
+        self.per_machine.then(|| self.poll_interval.mul_f64(0.9 + 0.2 * backoff::fraction(uid)))
     }
 
     /// All accounts.

@@ -96,6 +96,10 @@ struct Fleet {
 
 impl Fleet {
     fn new(keys: &[&str]) -> Self {
+        Self::observed(keys, false)
+    }
+
+    fn observed(keys: &[&str], per_machine: bool) -> Self {
         let world = World::new(keys);
         let (woken, stop) = (Arc::new(Mutex::new(Vec::new())), CancellationToken::new());
         let (heard, started) = (woken.clone(), Instant::now());
@@ -105,6 +109,7 @@ impl Fleet {
             rate: (many, many),
             poll_interval: Duration::from_secs(30),
             transition: Duration::from_secs(5),
+            per_machine,
             observer: Arc::new(|_: &crate::paperspace::CallRecord| {}),
             now: Arc::new(move || started.elapsed()),
             wake: Arc::new(move |wake: Wake| heard.lock().unwrap().push(wake.name)),
@@ -146,6 +151,30 @@ async fn an_idle_account_costs_one_list_each_interval_and_nothing_else() {
     assert_eq!(fleet.world.calls("GET /auth/session"), 1);
     assert_eq!(fleet.world.calls("GET /machines/{id}"), 0);
     assert_eq!(fleet.woken(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn looked_at_one_by_one_fifty_idle_machines_cost_fifty_times_the_calls_and_no_list() {
+    for (per_machine, lists, gets) in [(false, 119..=122, 0..=2), (true, 0..=0, 50 * 118..=50 * 122)] {
+        let fleet = Fleet::observed(&["k1=te1"], per_machine);
+        let (account, client) = fleet.account().await;
+        // What a controller does: a pass at first, and another as often as it is told to.
+        let pass = async |n: u64| {
+            let uid = format!("{n:012x}");
+            let id = fleet.world.machine(&format!("m-{uid}"));
+            loop {
+                account.machine(&client, &id, Duration::ZERO).await.unwrap();
+                watch(&account, &uid, Some(&id));
+                tokio::time::sleep(fleet.keys.looks_every(&uid).unwrap_or(Duration::MAX)).await;
+                assert!(account.unobserved_for() < Duration::from_secs(2), "no outage: somebody else was looked at");
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_hours(1), join_all((0..50).map(pass))).await;
+        let calls = |route| fleet.world.calls(route);
+        let (listed, got) = (calls("GET /machines"), calls("GET /machines/{id}"));
+        assert!(lists.contains(&listed) && gets.contains(&got), "{listed} lists and {got} GETs, per machine: {per_machine}");
+        assert!(!per_machine || fleet.woken().is_empty(), "nobody knows of a change but who looks");
+    }
 }
 
 #[tokio::test(start_paused = true)]

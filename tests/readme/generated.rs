@@ -38,7 +38,7 @@ fn flags(subcommand: &str) -> String {
     let command = command.find_subcommand(subcommand).unwrap();
     let of_run = |flag: &str| subcommand != "run" && ["api-url", "allow-http", "api-key-file"].contains(&flag);
     let mut table = String::from("| flag | environment | default | what |\n|---|---|---|---|\n");
-    for argument in command.get_arguments().filter(|a| !["help", "version"].contains(&a.get_id().as_str())) {
+    for argument in command.get_arguments().filter(|a| !a.is_hide_set() && !["help", "version"].contains(&a.get_id().as_str())) {
         let default =
             argument.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy())).collect::<Vec<_>>().join(" ");
         let (flag, environment) = (argument.get_long().unwrap(), argument.get_env().unwrap().to_string_lossy());

@@ -10,6 +10,7 @@
 //! | `scenarios`, `crash_matrix` | every main path, disturbed at every remote call |
 //! | `life`, `soak` | random lives of many resources |
 //! | `orphans` | what the metrics say of what no resource has |
+//! | `observe` | looking at each machine by itself, for comparison: the same end, at another price |
 //! | `net` | every planted mistake is caught |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs, reason = "tests")]
@@ -23,6 +24,7 @@ mod kubernetes_cases;
 mod kubernetes_suite;
 mod life;
 mod net;
+mod observe;
 mod orphans;
 mod planted;
 mod process;
