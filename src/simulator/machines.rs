@@ -73,3 +73,31 @@ impl<'de> Deserialize<'de> for Machines {
         Ok(machines)
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::simulator::{Request, Simulator};
+
+    #[test]
+    fn an_old_copy_keeps_what_it_had_and_shares_the_rest() {
+        let mut sim = Simulator::new(jiff::Timestamp::UNIX_EPOCH, 0, 1.0, &[]);
+        let body = br#"{"name": "a", "machineType": "C5", "templateId": "t0nspur5", "diskSize": 50, "region": "ny2"}"#;
+        let path = "/_sim/machines".to_owned();
+        sim.handle(jiff::Timestamp::UNIX_EPOCH, &Request { method: "POST".to_owned(), path, body: body.to_vec(), ..Request::default() });
+        let one = sim.world.stock.machines[0].clone();
+        let mut machines = Machines::default();
+        (0..CHUNK * 3 + 1).for_each(|_| machines.push(one.clone()));
+        let old = machines.clone();
+        machines[CHUNK].name = "changed".to_owned();
+        machines.push(one);
+        assert_eq!((old.len(), machines.len()), (CHUNK * 3 + 1, CHUNK * 3 + 2));
+        assert_eq!(machines.positions(|m| m.name == "changed"), [CHUNK]);
+        assert!(old.positions(|m| m.name == "changed").is_empty() && old.get(CHUNK * 3 + 1).is_none());
+        let shared = (0..3).filter(|chunk| Arc::ptr_eq(&old.chunks[*chunk], &machines.chunks[*chunk]));
+        assert_eq!(shared.collect::<Vec<_>>(), [0, 2]);
+        let again: Machines = serde_json::from_value(serde_json::to_value(&machines).unwrap()).unwrap();
+        assert!(again.iter().eq(machines.iter()));
+    }
+}
