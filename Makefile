@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test soak storm lint mutants mutants-controller crd image clean
+.PHONY: help demo demo-stop test bench soak storm lint mutants mutants-controller crd image clean
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 IMAGE ?= paperspace-operator:$(VERSION)
@@ -30,6 +30,11 @@ test: ## every test, end to end included; the first time it fetches or builds Ku
 	awk '/^test result:/ {passed += $$4; failed += $$6; ignored += $$8} \
 	  END {printf "make test: %d tests passed, %d failed, %d ignored\n", passed, failed, ignored}' target/test.log; \
 	exit $$failed
+
+bench: ## what 100, 1,000 and 10,000 resources cost, checked and beside polling one by one (BENCH_SIZES=100 BENCH_IDLE=60s: a part of the hours it takes)
+	@tests/need cc=gcc curl=curl openssl=openssl
+	@tests/control-plane/servers >/dev/null
+	cargo bench --locked --bench scale
 
 storm: ## kill, freeze and double everything under load (SEED=n repeats one, ROUNDS=10: about a minute each); no part of `make test`
 	@tests/need cc=gcc curl=curl openssl=openssl

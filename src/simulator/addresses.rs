@@ -53,7 +53,8 @@ impl World {
     pub(super) fn unassign_ip(&mut self, at: usize) {
         let ip = &mut self.stock.public_ips[at];
         let Some(id) = ip.assigned_machine_id.take() else { return };
-        if let Some(machine) = self.stock.machines.iter_mut().find(|m| m.id == id) {
+        if let Some(at) = self.position(&id) {
+            let machine = &mut self.stock.machines[at];
             machine.public_ip = None;
             machine.public_ip_type = IpType::None;
         }

@@ -153,12 +153,9 @@ impl World {
             Step::ScriptGone => return self.script_gone(&planned.what),
             _ => {}
         }
-        let Some(at) = self.stock.machines.iter().position(|m| m.id == planned.what && m.exists) else { return };
+        let Some(at) = self.position(&planned.what).filter(|at| self.stock.machines[*at].exists) else { return };
         self.take_machine_step(at, &planned.what, event, &planned.step);
-        let now = self.now;
-        if let Some(machine) = self.stock.machines.get_mut(at) {
-            machine.dt_modified = now;
-        }
+        self.stock.machines[at].dt_modified = self.now;
     }
 
     fn take_machine_step(&mut self, at: usize, id: &str, event: &str, step: &Step) {

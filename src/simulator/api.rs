@@ -114,6 +114,7 @@ impl Simulator {
 
     pub(super) fn with(mut world: World, time_scale: f64, keys: &[KeySpec]) -> Self {
         world.scale = time_scale;
+        world.places = world.stock.machines.iter().enumerate().map(|(at, m)| (m.id.clone(), at)).collect();
         world.set_keys(keys);
         Self { world, changes: 0 }
     }
@@ -126,6 +127,13 @@ impl Simulator {
     /// Goes up with every call that may have changed something.
     pub fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// A request came in at this moment: it may still have to wait for others.
+    pub fn arrived(&mut self, at: Timestamp, request: &Request) {
+        if let Some(Found { template, params, .. }) = find(request) {
+            self.world.arrivals.add(at, &request.method, template, params.into_iter().next());
+        }
     }
 
     /// How long the call is to be held back before [`Self::handle`]; counts as the fault's effect.

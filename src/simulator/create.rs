@@ -98,6 +98,7 @@ impl World {
             deactivation: None,
         });
         let at = self.stock.machines.len() - 1;
+        self.places.insert(id.clone(), at);
         self.set_ip_type(at, IpType::parse(body.text("publicIpType").unwrap_or(choices::PUBLIC_IP_TYPE)));
         if let Some(script) = self.stock.scripts.iter_mut().find(|s| Some(s.id.as_str()) == body.text("startupScriptId")) {
             script.assigned_machine_ids.push(id.clone());

@@ -8,7 +8,7 @@ use super::choices;
 use super::create;
 use super::errors::Refusal;
 use super::machine::State;
-use super::machine::{Accessor, Event};
+use super::machine::{Accessor, Event, Machine};
 use super::paging::{Ask, Page, Row};
 use super::requests::{Field, Fields, Kind, Query, required};
 use super::update;
@@ -21,19 +21,26 @@ pub(super) fn list(w: &mut World, c: &Context) -> Reply {
     let ask = Ask::read(&c.query, &["dtCreated", "name", "state"], &["name", "region", "agentType", "machineType"])?;
     let region = region_filter(&c.query)?;
     let (agent, kind) = (c.query.get("agentType"), c.query.get("machineType"));
-    let rows = c.stock(w).machines.iter().filter(|m| m.team == c.caller.team).map(|m| Row {
-        id: m.id.clone(),
-        key: match ask.order_by.as_str() {
-            "name" => m.name.clone(),
-            "state" => m.state.as_str().to_owned(),
-            _ => String::new(),
-        },
-        seq: m.seq,
-        shown: World::sees(&c.caller, m)
+    let machines = &c.stock(w).machines;
+    let shown = |m: &Machine| {
+        World::sees(&c.caller, m)
             && has_name(&c.query, &m.name)
             && region.is_none_or(|r| r == m.region)
             && agent.is_none_or(|a| a == m.agent_type)
-            && kind.is_none_or(|k| k == m.machine_type),
+            && kind.is_none_or(|k| k == m.machine_type)
+    };
+    let of_team = |m: &Machine| m.team == c.caller.team;
+    if ask.order_by == "dtCreated" {
+        // What a poll of a large account asks for, over and over.
+        let at = |id: &str| w.position(id).filter(|at| machines.get(*at).is_some_and(of_team));
+        let row = |at: usize| Some(&machines[at]).filter(|m| shown(m)).map(|m| (m.id.clone(), m));
+        return Ok(Page::in_order(&ask, machines.len(), at, row)?.body(wire::machine));
+    }
+    let rows = machines.iter().filter(|m| of_team(m)).map(|m| Row {
+        id: m.id.clone(),
+        key: if ask.order_by == "name" { m.name.clone() } else { m.state.as_str().to_owned() },
+        seq: m.seq,
+        shown: shown(m),
         item: m,
     });
     Ok(Page::of(rows.collect(), &ask, false)?.body(wire::machine))

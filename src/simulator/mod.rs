@@ -14,6 +14,7 @@
 mod addresses;
 mod agenda;
 mod api;
+mod arrivals;
 mod catalog;
 mod choices;
 mod connection;
@@ -24,6 +25,7 @@ mod faults;
 mod keys;
 mod machine;
 mod machine_routes;
+mod machines;
 mod network_routes;
 mod paging;
 mod persist;

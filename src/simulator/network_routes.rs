@@ -38,8 +38,7 @@ pub(super) fn create(w: &mut World, c: &Context) -> Reply {
     if body.bool("migrateMachines") == Some(true) {
         let id = w.stock.networks[at].id.clone();
         let moves = |m: &super::machine::Machine| m.exists && m.team == c.caller.team && m.region == region && m.deactivation.is_none();
-        let machines: Vec<_> = w.stock.machines.iter().enumerate().filter(|(_, m)| moves(m)).map(|(at, _)| at).collect();
-        for machine in machines {
+        for machine in w.stock.machines.positions(moves) {
             w.migrate(machine, &id);
         }
     }

@@ -78,14 +78,38 @@ impl<T> Page<T> {
         }
         // A repeated row comes on top, so that a page of one still gets further.
         let limit = ask.limit + usize::from(repeats && ask.after.is_some());
-        let mut shown = rows.into_iter().skip(from).filter(|r| r.shown).peekable();
+        Ok(Self::first(limit, rows.into_iter().skip(from).filter(|r| r.shown).map(|r| (r.id, r.item))))
+    }
+
+    /// The first of these rows.
+    fn first(limit: usize, shown: impl Iterator<Item = (String, T)>) -> Self {
+        let mut shown = shown.peekable();
         let (mut items, mut last) = (Vec::new(), None);
         while items.len() < limit {
-            let Some(row) = shown.next() else { break };
-            last = Some(row.id);
-            items.push(row.item);
+            let Some((id, item)) = shown.next() else { break };
+            last = Some(id);
+            items.push(item);
         }
-        Ok(Self { items, next: last.filter(|_| shown.peek().is_some()) })
+        Self { items, next: last.filter(|_| shown.peek().is_some()) }
+    }
+
+    /// The page that is asked for, of rows that lie in the order of their creation: only its own rows are looked at. `at` finds a
+    /// cursor, `shown` the row at a position, if the caller may see it.
+    pub(super) fn in_order(
+        ask: &Ask,
+        len: usize,
+        at: impl Fn(&str) -> Option<usize>,
+        shown: impl Fn(usize) -> Option<(String, T)>,
+    ) -> Result<Self, Refusal> {
+        let after = match &ask.after {
+            Some(id) => Some(at(id).ok_or_else(|| Refusal::field("after", "Invalid cursor"))?),
+            None => None,
+        };
+        Ok(if ask.descending {
+            Self::first(ask.limit, (0..after.unwrap_or(len)).rev().filter_map(shown))
+        } else {
+            Self::first(ask.limit, (after.map_or(0, |at| at + 1)..len).filter_map(shown))
+        })
     }
 
     /// As the API sends it.

@@ -95,8 +95,8 @@ pub(super) fn delete(w: &mut World, c: &Context) -> Reply {
     script.dt_deleted = Some(now);
     script.assigned_machine_ids.clear();
     let (id, reply) = (script.id.clone(), wire::script(script));
-    for machine in w.stock.machines.iter_mut().filter(|m| m.startup_script_id.as_ref() == Some(&id)) {
-        machine.startup_script_id = None;
+    for machine in w.stock.machines.positions(|m| m.startup_script_id.as_ref() == Some(&id)) {
+        w.stock.machines[machine].startup_script_id = None;
     }
     w.plan(timing::SCRIPT_GONE, &id, None, Step::ScriptGone);
     Ok(reply)

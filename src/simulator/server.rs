@@ -141,6 +141,7 @@ async fn answer(
     headers: HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Response {
+    let arrived = Timestamp::now();
     let Ok(body) = body else {
         return json(413, None, &Refusal::new(413, "Request body is too large").body());
     };
@@ -154,7 +155,7 @@ async fn answer(
         body: body.to_vec(),
     };
     // A task of its own: a client that goes away does not undo its request.
-    match tokio::spawn(handle(shared, request)).await {
+    match tokio::spawn(handle(shared, arrived, request)).await {
         Ok(Reply::Json { status, retry_after, body }) => json(status, retry_after, &body),
         Ok(Reply::Text { status, retry_after, body }) => response(status, retry_after, "text/html", body),
         Ok(Reply::Broken) => {
@@ -166,8 +167,12 @@ async fn answer(
     }
 }
 
-async fn handle(shared: Arc<Shared>, request: Request) -> Reply {
-    let delay = shared.simulator.lock().await.delay(Timestamp::now(), &request);
+async fn handle(shared: Arc<Shared>, arrived: Timestamp, request: Request) -> Reply {
+    let delay = {
+        let mut simulator = shared.simulator.lock().await;
+        simulator.arrived(arrived, &request);
+        simulator.delay(Timestamp::now(), &request)
+    };
     if !delay.is_zero() {
         tokio::select! {
             () = tokio::time::sleep(delay) => {}

@@ -3,6 +3,7 @@
 //! | call | what |
 //! |---|---|
 //! | `GET /_sim/truth` | everything, the deleted included; `calls` counts requests by method and route, those that a fault met too |
+//! | `GET /_sim/calls?after=N` | when they arrived, those after the first N: `{next, dropped, calls: [[milliseconds, route, id of the path]]}` |
 //! | `POST /_sim/machines` | a machine as made on the console: the body of `POST /machines`, and `team` |
 //! | `POST /_sim/machines/{id}` | lays fields over the machine, without an event; a `state` ends what is under way |
 //! | `DELETE /_sim/machines/{id}` | destroys it at once |
@@ -20,7 +21,7 @@ use super::errors::Refusal;
 use super::faults::Fault;
 use super::keys::{DEVELOPMENT_TEAM, Role};
 use super::machine::{IpType, Machine, State};
-use super::requests::Fields;
+use super::requests::{Fields, Query};
 use super::wire;
 use super::world::World;
 
@@ -33,6 +34,10 @@ pub(super) fn handle(w: &mut World, request: &Request) -> Result<Value, Refusal>
     let before = w.stock.clone();
     let result = match (request.method.as_str(), path.as_slice()) {
         ("GET", ["truth"]) => return Ok(truth(w)),
+        ("GET", ["calls"]) => {
+            let after = Query::parse(&request.query).get("after").and_then(|n| n.parse().ok());
+            return Ok(w.arrivals.after(after.unwrap_or(0)));
+        }
         ("GET", ["faults"]) => return Ok(json!({ "faults": w.faults.all() })),
         ("POST", ["faults"]) => return add_fault(w, body()?),
         ("DELETE", ["faults"]) => {
@@ -112,7 +117,7 @@ fn add_fault(w: &mut World, body: Value) -> Result<Value, Refusal> {
 }
 
 fn find(w: &World, id: &str) -> Result<usize, Refusal> {
-    w.stock.machines.iter().position(|m| m.id == id && m.exists).ok_or_else(|| Refusal::not_found("Machine"))
+    w.position(id).filter(|at| w.stock.machines[*at].exists).ok_or_else(|| Refusal::not_found("Machine"))
 }
 
 /// As the console creates one: the body of `POST /machines`, and `team`.

@@ -2,18 +2,20 @@
 //!
 //! Pure: no clock, no IO. Each call brings the time; what was due until then happens first, in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::agenda::Planned;
+use super::arrivals::Arrivals;
 use super::catalog;
 use super::choices;
 use super::errors::Refusal;
 use super::faults::Faults;
 use super::keys::{KeySpec, Role};
 use super::machine::{Event, EventState, Machine};
+use super::machines::Machines;
 use super::resources::{CustomTemplate, Network, PublicIp, Script, Snapshot};
 use super::rng::Rng;
 
@@ -49,7 +51,7 @@ pub(super) struct User {
 /// What lists are made of.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Stock {
-    pub(super) machines: Vec<Machine>,
+    pub(super) machines: Machines,
     pub(super) public_ips: Vec<PublicIp>,
     pub(super) scripts: Vec<Script>,
     pub(super) networks: Vec<Network>,
@@ -79,6 +81,11 @@ pub(super) struct World {
     #[serde(skip)]
     pub(super) faults: Faults,
     pub(super) calls: BTreeMap<String, u64>,
+    #[serde(skip)]
+    pub(super) arrivals: Arrivals,
+    /// The positions of the machines by id.
+    #[serde(skip)]
+    pub(super) places: HashMap<String, usize>,
 }
 
 fn real_time() -> f64 {
@@ -129,6 +136,8 @@ impl World {
             agenda: Vec::new(),
             faults: Faults::default(),
             calls: BTreeMap::new(),
+            arrivals: Arrivals::default(),
+            places: HashMap::new(),
         }
     }
 
@@ -200,9 +209,14 @@ impl World {
             && (!caller.is_member || machine.accessors.iter().any(|a| a.user_id == caller.user && a.dt_deleted.is_none()))
     }
 
+    /// The position of a machine, also of one that is gone.
+    pub(super) fn position(&self, id: &str) -> Option<usize> {
+        self.places.get(id).copied()
+    }
+
     /// The position of a machine that the caller sees.
     pub(super) fn find(&self, caller: &Caller, id: &str) -> Result<usize, Refusal> {
-        let found = self.stock.machines.iter().position(|m| m.id == id && Self::sees(caller, m));
+        let found = self.position(id).filter(|at| Self::sees(caller, &self.stock.machines[*at]));
         found.ok_or_else(|| Refusal::not_found("Machine"))
     }
 

@@ -301,3 +301,33 @@ fn an_initial_snapshot_becomes_the_restore_point() {
     let snapshots = lab.get(&format!("/snapshots?machineId={}", id_of(&path)));
     assert_eq!(lab.get(&path)["restorePointSnapshotId"], snapshots["items"][0]["id"]);
 }
+
+#[test]
+fn a_long_list_is_walked_in_both_orders_and_past_machines_that_went_meanwhile() {
+    let mut lab = Lab::new();
+    let made: Vec<String> = (0..70).map(|n| id_of(&lab.create_off(&json!({"name": format!("m{n}")}))).to_owned()).collect();
+    lab.as_key("stranger");
+    lab.create(&json!({"name": "other"}));
+    lab.as_key("admin");
+    for order in ["asc", "desc"] {
+        let mut due: Vec<String> = made.clone();
+        if order == "desc" {
+            due.reverse();
+        }
+        let (mut walked, mut path) = (Vec::new(), format!("/machines?limit=20&order={order}"));
+        loop {
+            let page = lab.get(&path);
+            walked.extend(page["items"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap().to_owned()));
+            let Some(next) = page["nextPage"].as_str() else { break };
+            path = format!("/machines?limit=20&order={order}&after={next}");
+        }
+        assert_eq!(walked, due, "{order}");
+        assert_eq!(lab.get(&format!("/machines?limit=2&order={order}&after={}", due[9]))["items"][1]["id"], json!(due[11]));
+    }
+    lab.delete(&format!("/_sim/machines/{}", made[40]));
+    let page = lab.get(&format!("/machines?limit=2&order=asc&after={}", made[40]));
+    assert_eq!([&page["items"][0]["id"], &page["items"][1]["id"]], [&json!(made[41]), &json!(made[42])]);
+    assert_eq!(lab.call("GET", "/machines?after=ps0", &Value::Null).0, 400);
+    lab.as_key("stranger");
+    assert_eq!(lab.call("GET", &format!("/machines?after={}", made[0]), &Value::Null).0, 400, "another team's machine is no cursor");
+}

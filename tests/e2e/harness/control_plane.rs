@@ -76,6 +76,23 @@ impl ControlPlane {
         Self::start(name, &["--alone"])
     }
 
+    /// Another one, with `deploy/` in it, that keeps a record of what the operator asks: see [`Self::audit_log`].
+    pub(crate) fn audited(name: &str) -> Self {
+        let plane = Self::start(name, &["--audit", "system:serviceaccount:paperspace-operator:paperspace-operator"]);
+        plane.install();
+        plane
+    }
+
+    /// What the operator asked of an audited one: an audit event a line.
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.dir.join("audit.log")
+    }
+
+    /// The process of one of its servers.
+    pub(crate) fn pid(&self, server: &str) -> Option<u32> {
+        fs::read_to_string(self.dir.join(format!("{server}.pid"))).ok()?.trim().parse().ok()
+    }
+
     fn start(name: &str, flags: &[&str]) -> Self {
         let dir = work_dir().join(format!("plane-{name}"));
         let mut up = Command::new(format!("{ROOT}/tests/control-plane/up"));

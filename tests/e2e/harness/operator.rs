@@ -89,9 +89,14 @@ impl Operator {
         signal(self.process.lock().unwrap().as_ref().expect("a running operator"), name);
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.lock().unwrap().as_ref().expect("a running operator").id()
+    }
+
     /// Its memory in use, in MB.
     pub(crate) fn megabytes(&self) -> u64 {
-        let pid = self.process.lock().unwrap().as_ref().expect("a running operator").id();
+        let pid = self.pid();
         let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running operator");
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
         resident.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::block_on;
 use super::control_plane::work_dir;
 use super::operator::command;
-use super::test::KEY;
+use super::test::{KEY, without_repetition};
 
 /// The team of the operator's key.
 pub(crate) const TEAM: &str = "te1";
@@ -33,6 +33,8 @@ impl Simulator {
         let mut arguments: Vec<String> = ["simulate", "--time-scale", "60"].map(str::to_owned).into();
         arguments.extend(keys.iter().flat_map(|key| ["--api-key".to_owned(), key.clone()]));
         arguments.extend_from_slice(flags);
+        // A case may have another time scale.
+        let arguments = without_repetition(arguments);
         let (process, address) = spawn(&arguments, "127.0.0.1:0", &log);
         let http = block_on(async { reqwest::Client::builder().no_proxy().build().expect("an HTTP client") });
         Self { process: Mutex::new(process), address, arguments, log, http }
@@ -54,6 +56,11 @@ impl Simulator {
     /// Where the API is: `http://127.0.0.1:PORT/v1`.
     pub(crate) fn url(&self) -> String {
         format!("{}/v1", self.address)
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.lock().unwrap().id()
     }
 
     /// Everything, the deleted included.

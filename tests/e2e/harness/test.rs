@@ -164,12 +164,12 @@ impl Drop for Test {
 }
 
 /// Keeps the last of flags given twice, those that may be repeated apart.
-fn without_repetition(flags: Vec<String>) -> Vec<String> {
+pub(super) fn without_repetition(flags: Vec<String>) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     let mut flags = flags.into_iter().peekable();
     while let Some(flag) = flags.next() {
         let value = flags.next_if(|value| !value.starts_with("--"));
-        if let Some(at) = kept.iter().position(|k| *k == flag).filter(|_| flag != "--watch-namespace") {
+        if let Some(at) = kept.iter().position(|k| *k == flag).filter(|_| !["--watch-namespace", "--api-key"].contains(&&*flag)) {
             kept.drain(at..at + 1 + usize::from(value.is_some()));
         }
         kept.push(flag);

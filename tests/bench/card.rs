@@ -1,0 +1,169 @@
+//! The scale card: Markdown for people, JSON for programs, both in target/bench.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::bars::Bar;
+use super::calls::TRANSIT_MILLISECONDS;
+use super::figures::{Figures, Latency, Observe};
+use super::settings::Settings;
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// A row: what it is, and how a run's figure is shown.
+type Row = (&'static str, fn(&Figures) -> String);
+
+const ROWS: &[Row] = &[
+    ("**Idle**", |_| String::new()),
+    ("API calls an hour", |f| grouped(f.idle.calls_an_hour())),
+    ("Kubernetes requests an hour (reads / watches begun anew)", |f| {
+        let an_hour = |n: u64| grouped(n as f64 * 3600.0 / f.idle.seconds);
+        format!("{} / {}", an_hour(f.idle.requests.reads()), an_hour(f.idle.requests.watches()))
+    }),
+    ("Kubernetes writes an hour (leases)", |f| {
+        let an_hour = |n: u64| grouped(n as f64 * 3600.0 / f.idle.seconds);
+        format!("{} ({})", an_hour(f.idle.requests.writes() + f.idle.requests.events()), an_hour(f.idle.requests.leases()))
+    }),
+    ("CPU, of one core", |f| format!("{:.2} %", f.idle.cpu_seconds * 100.0 / f.idle.seconds)),
+    ("memory (its peak so far)", |f| format!("{} ({})", mib(f.idle.resident_bytes), mib(f.idle.peak_bytes))),
+    ("memory a resource", |f| kib(f.idle.resident_bytes / f.size as u64)),
+    ("its object and machine as JSON", |f| kib((f.idle.objects_bytes + f.idle.machines_bytes) / f.size as u64)),
+    ("**Changes**", |_| String::new()),
+    ("spec changed until the API is called (p50 / p99)", |f| latency(&f.spec_change)),
+    ("machine changed until its status says so (p50 / p99)", |f| latency(&f.cloud_change)),
+    ("**From apply to Ready, a machine**", |_| String::new()),
+    ("Kubernetes writes", |f| per(f.creation.requests.writes(), f)),
+    ("of the status / of finalizer and annotation", |f| {
+        format!("{} / {}", per(f.creation.requests.status_writes(), f), per(f.creation.requests.metadata_writes(), f))
+    }),
+    ("Kubernetes events", |f| per(f.creation.requests.events(), f)),
+    ("Kubernetes reads", |f| per(f.creation.requests.reads(), f)),
+    ("API calls about it", |f| per(f.creation.calls.of_machines(), f)),
+    ("its share of all others, the pages of lists among them", |f| per(f.creation.calls.all() - f.creation.calls.of_machines(), f)),
+    ("**The whole fleet**", |_| String::new()),
+    ("budget, API calls a second", |f| f.rate.to_string()),
+    ("calls over it", |f| f.creation.over_budget.calls.to_string()),
+    ("until all are ready", |f| seconds(f.creation.seconds)),
+    ("what its calls take at the budget", |f| seconds(f.bound())),
+    ("how long the API server took to store the resources before", |f| seconds(f.creation.stored_seconds)),
+    ("CPU meanwhile: operator / simulator / Kubernetes", |f| {
+        let of = |name: &str| f.creation.cpu_seconds.iter().find(|(n, _)| n == name).map_or(0.0, |(_, cpu)| *cpu);
+        let all: f64 = f.creation.cpu_seconds.iter().map(|(_, cpu)| cpu).sum();
+        let (operator, simulator) = (of("operator"), of("simulator"));
+        format!("{operator:.0} / {simulator:.0} / {:.0} s", all - operator - simulator)
+    }),
+    ("**A restart with nothing changed**", |_| String::new()),
+    ("API calls (those that change something)", |f| format!("{} ({})", grouped(f.restart.calls.all() as f64), f.restart.calls.mutations())),
+    ("Kubernetes reads / writes", |f| {
+        format!("{} / {}", grouped(f.restart.requests.reads() as f64), f.restart.requests.writes() + f.restart.requests.events())
+    }),
+    ("until it is quiet", |f| seconds(f.restart.seconds)),
+    ("memory then", |f| mib(f.restart.resident_bytes)),
+];
+
+/// The card.
+pub(crate) fn markdown(settings: &Settings, all: &[Figures], bars: &[Bar]) -> String {
+    let mut text = String::from("|");
+    for figures in all {
+        let one_by_one = if figures.observe == Observe::PerMachine { ", one by one" } else { "" };
+        text += &format!(" | {}{one_by_one}", grouped(figures.size as f64));
+    }
+    text += " |\n|---";
+    text += &"|---:".repeat(all.len());
+    text += "|\n";
+    for (what, show) in ROWS {
+        text += &format!("| {what}");
+        all.iter().for_each(|figures| text += &format!(" | {}", show(figures)));
+        text += " |\n";
+    }
+    text += "\n";
+    text += &how(settings, all);
+    text += "\n| resources | bar | figure | |\n|---:|---|---|---|\n";
+    for bar in bars {
+        let held = if bar.held { "pass" } else { "**FAIL**" };
+        text += &format!("| {} | {} | {} | {held} |\n", grouped(bar.size as f64), bar.promise, bar.figure);
+    }
+    text
+}
+
+/// How it was measured.
+fn how(settings: &Settings, all: &[Figures]) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let compared = all.iter().any(|figures| figures.observe == Observe::PerMachine);
+    let mut text = format!(
+        "{cores} cores for the operator, the Kubernetes API, etcd, the simulated Paperspace and the measuring together, so times are those of \
+         a crowded machine. "
+    );
+    text += if compared {
+        "\"One by one\" is the same operator that polls each machine by itself, as is usual. "
+    } else {
+        "SKIPPED: polling machine by machine, to compare with; the operator does not know it. "
+    };
+    let idle = settings.polls() * 30;
+    text += &format!(
+        "Idle means {idle} seconds, whole poll intervals of 30 s that begin between two polls; figures an hour follow from that. "
+    );
+    let paces: Vec<String> = all
+        .iter()
+        .filter(|figures| figures.observe == Observe::Shared)
+        .map(|f| format!("{} times and {} ms with {} resources", f.time_scale, f.transition_milliseconds, grouped(f.size as f64)))
+        .collect();
+    text += &format!(
+        "Machines come up faster than in life, and are looked at as much more often while they do ({}): 14 looks from the request to Ready, as in \
+         life, and the budget, not the last machine, decides how long a fleet takes. The operator is started when all resources are stored. ",
+        paces.join(", ")
+    );
+    text += &format!(
+        "The budget is checked for every window by when calls arrived; {TRANSIT_MILLISECONDS} ms may be lost on the way. Spec changes are \
+         changes of `autoSnapshot.keep`, mended by one PUT, one every 400 ms; the time is from before the change is sent. Machine changes are spread \
+         over two poll intervals.\n"
+    );
+    text
+}
+
+/// Writes both forms.
+pub(crate) fn write(settings: &Settings, all: &[Figures], bars: &[Bar]) {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory").join("bench");
+    fs::create_dir_all(&target).expect("target/bench");
+    fs::write(target.join("card.md"), markdown(settings, all, bars)).expect("target/bench/card.md");
+    let json = json!({"idleSeconds": settings.polls() * 30, "runs": all, "bars": bars});
+    fs::write(target.join("card.json"), format!("{json:#}\n")).expect("target/bench/card.json");
+}
+
+fn per(count: u64, figures: &Figures) -> String {
+    format!("{:.2}", count as f64 / figures.size as f64)
+}
+
+fn seconds(seconds: f64) -> String {
+    format!("{seconds:.1} s")
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / MIB)
+}
+
+fn kib(bytes: u64) -> String {
+    format!("{:.1} KiB", bytes as f64 / 1024.0)
+}
+
+fn latency(latency: &Latency) -> String {
+    let show = |milliseconds: i64| {
+        if milliseconds < 1000 { format!("{milliseconds} ms") } else { format!("{:.1} s", milliseconds as f64 / 1000.0) }
+    };
+    format!("{} / {}", show(latency.p50), show(latency.p99))
+}
+
+/// A whole number with commas.
+fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,89 @@
+//! The processes of one run: a Kubernetes API that keeps an audit log, the simulated Paperspace, the operator.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::audit::Audit;
+use super::calls::{Call, Record};
+use super::figures::Observe;
+use super::harness::{ControlPlane, Operator, Simulator, work_dir};
+use super::process;
+use super::seen::Seen;
+use super::settings;
+
+pub(crate) const NAMESPACE: &str = "fleet";
+
+/// Nothing asked for so long is quiet.
+const QUIET: Duration = Duration::from_secs(8);
+
+pub(crate) struct World {
+    pub(crate) size: usize,
+    pub(crate) plane: ControlPlane,
+    pub(crate) client: kube::Client,
+    pub(crate) sim: Simulator,
+    pub(crate) operator: Operator,
+    pub(crate) seen: Seen,
+    pub(crate) audit: Audit,
+    record: Record,
+}
+
+impl World {
+    /// All of it, the operator not yet started.
+    pub(crate) fn new(size: usize, mode: Observe) -> Self {
+        let name = format!("{size}-{}", if mode == Observe::Shared { "shared" } else { "per-machine" });
+        let plane = ControlPlane::audited(&name);
+        plane.kubectl(&["create", "namespace", NAMESPACE]);
+        let (scale, transition) = settings::pace(size);
+        let sim = Simulator::start(&name, &["k1=te1".to_owned()], &["--time-scale".to_owned(), scale.to_string()]);
+        sim.call("POST", "teams/te1", Some(&json!({"maxMachines": size})));
+
+        let kubeconfig = work_dir().join(format!("{name}.kubeconfig"));
+        fs::write(&kubeconfig, plane.kubeconfig_of_the_operator().to_string()).expect("a kubeconfig");
+        let rate = settings::rate(size).to_string();
+        let mut flags: Vec<String> = ["--listen", "127.0.0.1:0", "--api-rate", &rate, "--api-burst", &rate].map(str::to_owned).into();
+        flags.extend(["--transition-interval".to_owned(), format!("{}ms", transition.as_millis())]);
+        flags.extend(mode.flag().map(str::to_owned));
+        let environment = vec![
+            ("PAPERSPACE_API_URL".to_owned(), sim.url()),
+            ("PAPERSPACE_API_KEY".to_owned(), "k1".to_owned()),
+            ("KUBECONFIG".to_owned(), kubeconfig.display().to_string()),
+        ];
+        let operator = Operator::new(&name, flags, environment);
+        let client = plane.client();
+        let seen = Seen::watch(&client);
+        let audit = Audit::new(plane.audit_log());
+        Self { size, plane, client, sim, operator, seen, audit, record: Record::default() }
+    }
+
+    /// The calls since this was last asked.
+    pub(crate) fn calls(&mut self) -> Vec<Call> {
+        self.record.since(&self.sim)
+    }
+
+    /// Waits until nothing is asked of Kubernetes any more, and collects the calls meanwhile.
+    pub(crate) fn until_quiet(&mut self, calls: &mut Vec<Call>) {
+        let (mut since, mut length) = (Instant::now(), self.audit.length());
+        while since.elapsed() < QUIET {
+            std::thread::sleep(Duration::from_millis(200));
+            calls.extend(self.calls());
+            let now = self.audit.length();
+            if now != length {
+                (since, length) = (Instant::now(), now);
+            }
+        }
+    }
+
+    /// CPU used so far by each process, in seconds.
+    pub(crate) fn cpu(&self) -> Vec<(String, f64)> {
+        let own = [("operator", self.operator.pid()), ("simulator", self.sim.pid())];
+        let servers = self.plane.servers().into_iter().filter_map(|server| Some((server, self.plane.pid(server)?)));
+        own.into_iter().chain(servers).map(|(name, pid)| (name.to_owned(), process::cpu(pid))).collect()
+    }
+}
+
+/// A line about how far it is.
+pub(crate) fn say(text: &str) {
+    eprintln!("bench: {text}");
+}
