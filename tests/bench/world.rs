@@ -50,7 +50,8 @@ impl World {
             ("PAPERSPACE_API_KEY".to_owned(), "k1".to_owned()),
             ("KUBECONFIG".to_owned(), kubeconfig.display().to_string()),
         ];
-        let operator = Operator::new(&name, flags, environment);
+        let mut operator = Operator::new(&name, flags, environment);
+        operator.binary = settings::operator();
         let client = plane.client();
         let seen = Seen::watch(&client);
         let audit = Audit::new(plane.audit_log());
