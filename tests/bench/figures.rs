@@ -34,7 +34,8 @@ impl Observe {
     /// Whether the binary can do it.
     pub(crate) fn is_known(self) -> bool {
         let Some(flag) = self.flag() else { return true };
-        let known = Command::new(settings::operator()).args(["run", flag, "--help"]).output().expect("the operator's binary").status.success();
+        let known =
+            Command::new(settings::operator()).args(["run", flag, "--help"]).output().expect("the operator's binary").status.success();
         if !known {
             eprintln!("bench: the operator has no {flag}: nothing to compare with, that column is SKIPPED");
         }
