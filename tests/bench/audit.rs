@@ -26,7 +26,7 @@ impl Requests {
         self.by_kind.iter().filter(|(kind, _)| parts(kind)).map(|(_, count)| count).sum()
     }
 
-    /// Watches that were begun.
+    /// Watches that came to their end, and were begun anew.
     pub(crate) fn watches(&self) -> u64 {
         self.sum(|verb, _| verb == "watch")
     }
@@ -100,9 +100,8 @@ impl Audit {
 fn note(requests: &mut Requests, event: &Value) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let verb = text(&event["verb"]);
-    // A watch is counted when it begins: it may go on for longer than anybody looks.
-    let counted = if verb == "watch" { "ResponseStarted" } else { "ResponseComplete" };
-    if event["stage"] != counted {
+    // A watch has two, one of them with its first event.
+    if event["stage"] != "ResponseComplete" {
         return;
     }
     let about = &event["objectRef"];

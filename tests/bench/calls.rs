@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::figures::OverBudget;
-use super::harness::Simulator;
+use super::harness::simulator::Simulator;
 
 /// What may be lost on the way from the budget to the simulator's clock on a machine that has other things to do: calls that were sent in
 /// time may arrive late, and those after them then seem too close.

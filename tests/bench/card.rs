@@ -65,62 +65,45 @@ const ROWS: &[Row] = &[
 
 /// The card.
 pub(crate) fn markdown(settings: &Settings, all: &[Figures], bars: &[Bar]) -> String {
-    let mut text = String::from("|");
-    for figures in all {
+    let title = |figures: &Figures| {
         let one_by_one = if figures.observe == Observe::PerMachine { ", one by one" } else { "" };
-        text += &format!(" | {}{one_by_one}", grouped(figures.size as f64));
-    }
-    text += " |\n|---";
-    text += &"|---:".repeat(all.len());
-    text += "|\n";
-    for (what, show) in ROWS {
-        text += &format!("| {what}");
-        all.iter().for_each(|figures| text += &format!(" | {}", show(figures)));
-        text += " |\n";
-    }
-    text += "\n";
-    text += &how(settings, all);
-    text += "\n| resources | bar | figure | |\n|---:|---|---|---|\n";
-    for bar in bars {
-        let held = if bar.held { "pass" } else { "**FAIL**" };
-        text += &format!("| {} | {} | {} | {held} |\n", grouped(bar.size as f64), bar.promise, bar.figure);
-    }
-    text
+        format!("{}{one_by_one}", grouped(figures.size as f64))
+    };
+    let mut lines = vec![row("", all.iter().map(title)), format!("|---{}|", "|---:".repeat(all.len()))];
+    lines.extend(ROWS.iter().map(|(what, show)| row(what, all.iter().map(show))));
+    lines.extend([String::new(), how(settings, all), String::new()]);
+    lines.extend(["| resources | bar | figure | |".to_owned(), "|---:|---|---|---|".to_owned()]);
+    let held = |bar: &Bar| (if bar.held { "pass" } else { "**FAIL**" }).to_owned();
+    lines.extend(bars.iter().map(|bar| row(&grouped(bar.size as f64), [bar.promise.clone(), bar.figure.clone(), held(bar)].into_iter())));
+    lines.join("\n")
+}
+
+fn row(first: &str, cells: impl Iterator<Item = String>) -> String {
+    format!("| {} |", std::iter::once(first.to_owned()).chain(cells).collect::<Vec<_>>().join(" | "))
 }
 
 /// How it was measured.
 fn how(settings: &Settings, all: &[Figures]) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let compared = all.iter().any(|figures| figures.observe == Observe::PerMachine);
-    let mut text = format!(
-        "{cores} cores for the operator, the Kubernetes API, etcd, the simulated Paperspace and the measuring together, so times are those of \
-         a crowded machine. "
-    );
-    text += if compared {
-        "\"One by one\" is the same operator that polls each machine by itself, as is usual. "
-    } else {
-        "SKIPPED: polling machine by machine, to compare with; the operator does not know it. "
-    };
     let idle = settings.polls() * 30;
-    text += &format!(
-        "Idle means {idle} seconds, whole poll intervals of 30 s that begin between two polls; figures an hour follow from that. "
-    );
-    let paces: Vec<String> = all
-        .iter()
-        .filter(|figures| figures.observe == Observe::Shared)
-        .map(|f| format!("{} times and {} ms with {} resources", f.time_scale, f.transition_milliseconds, grouped(f.size as f64)))
-        .collect();
-    text += &format!(
-        "Machines come up faster than in life, and are looked at as much more often while they do ({}): 14 looks from the request to Ready, as in \
-         life, and the budget, not the last machine, decides how long a fleet takes. The operator is started when all resources are stored. ",
+    let compared = if all.iter().any(|figures| figures.observe == Observe::PerMachine) {
+        "\"One by one\" is the same operator polling each machine by itself, as is usual"
+    } else {
+        "SKIPPED: polling each machine by itself, to compare with"
+    };
+    let pace = |f: &Figures| format!("{} times and {} ms with {}", f.time_scale, f.transition_milliseconds, grouped(f.size as f64));
+    let mut paces: Vec<String> = all.iter().map(pace).collect();
+    paces.dedup();
+    format!(
+        "{cores} cores for the operator, the Kubernetes API, etcd, the simulated Paperspace and the measuring together: times are those of a crowded \
+         machine. {compared}. Idle means {idle} seconds, whole poll intervals of 30 s that begin between two polls; figures an hour follow from \
+         that. Machines come up faster than in life, and are looked at as much more often meanwhile ({}): as in life there is time for 14 looks \
+         from the request to Ready, and the budget, not the last machine, decides how long a fleet takes. The operator is started when all \
+         resources are stored. The budget is checked for every window, by when calls arrived; {TRANSIT_MILLISECONDS} ms may be lost on the way. A \
+         change of a spec is one of `autoSnapshot.keep`, mended by one PUT, every 400 ms, and its time is from before it is sent. Changes of \
+         machines are spread over two poll intervals.",
         paces.join(", ")
-    );
-    text += &format!(
-        "The budget is checked for every window by when calls arrived; {TRANSIT_MILLISECONDS} ms may be lost on the way. Spec changes are \
-         changes of `autoSnapshot.keep`, mended by one PUT, one every 400 ms; the time is from before the change is sent. Machine changes are spread \
-         over two poll intervals.\n"
-    );
-    text
+    )
 }
 
 /// Writes both forms.

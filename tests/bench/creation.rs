@@ -12,7 +12,7 @@ use super::settings;
 use super::world::{World, say};
 
 /// Nobody waits longer for a fleet.
-const PATIENCE: Duration = Duration::from_mins(60);
+const PATIENCE: Duration = Duration::from_hours(1);
 
 pub(crate) fn measure(world: &mut World) -> Creation {
     let began = Instant::now();

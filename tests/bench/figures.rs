@@ -1,10 +1,12 @@
 //! The figures of one run.
 
+use std::process::Command;
+
 use serde::Serialize;
 
 use super::audit::Requests;
 use super::calls::Calls;
-use super::harness::command;
+use super::settings;
 
 /// How the operator learns of its machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -32,7 +34,8 @@ impl Observe {
     /// Whether the binary can do it.
     pub(crate) fn is_known(self) -> bool {
         let Some(flag) = self.flag() else { return true };
-        let known = command().args(["run", flag, "--help"]).output().expect("the operator's binary").status.success();
+        let known =
+            Command::new(settings::operator()).args(["run", flag, "--help"]).output().expect("the operator's binary").status.success();
         if !known {
             eprintln!("bench: the operator has no {flag}: nothing to compare with, that column is SKIPPED");
         }

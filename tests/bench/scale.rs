@@ -13,7 +13,7 @@
 //! | `audit`, `calls`, `seen`, `process` | where figures come from |
 //! | `figures`, `card`, `bars` | the figures, how they are shown, and what they are held to |
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs, reason = "as tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::needless_pass_by_value, missing_docs, reason = "as tests")]
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
 mod audit;

@@ -26,7 +26,7 @@ pub(crate) struct Resource {
 /// A watch that goes on until this is dropped.
 pub(crate) struct Seen {
     resources: Arc<Mutex<HashMap<String, Resource>>>,
-    task: tokio::task::JoinHandle<()>,
+    task: tokio::task::AbortHandle,
 }
 
 impl Seen {
@@ -43,6 +43,7 @@ impl Seen {
                     }
                 }
             })
+            .abort_handle()
         });
         Self { resources, task }
     }

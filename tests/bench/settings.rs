@@ -1,8 +1,9 @@
-//! What may be chosen, by environment: `BENCH_SIZES=100,1000`, `BENCH_IDLE=60s`, `BENCH_OBSERVE=shared`.
+//! What may be chosen, by environment: `BENCH_SIZES=100,1000`, `BENCH_IDLE=60s`, `BENCH_OBSERVE=shared`, `BENCH_RATE=33`.
 
 use std::time::Duration;
 
 use super::figures::Observe;
+use super::harness::BINARY;
 
 /// As `run` has it by default.
 pub(crate) const POLL: Duration = Duration::from_secs(30);
@@ -34,13 +35,19 @@ impl Settings {
     }
 }
 
+/// The program that is measured. `BENCH_OPERATOR` is another build of it, to compare with.
+pub(crate) fn operator() -> String {
+    text("BENCH_OPERATOR", BINARY)
+}
+
 fn text(name: &str, default: &str) -> String {
     std::env::var(name).ok().filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned())
 }
 
-/// Calls that a fleet of this size may make, a second: enough to look at each machine once in a poll interval.
+/// Calls that a fleet of this size may make, a second: enough to look at each machine once in a poll interval. `BENCH_RATE` is another.
 pub(crate) fn rate(size: usize) -> u32 {
-    u32::try_from(size / 30).unwrap_or(u32::MAX).max(10)
+    let usual = u32::try_from(size / 30).unwrap_or(u32::MAX).max(10);
+    text("BENCH_RATE", &usual.to_string()).parse().expect("BENCH_RATE is a number")
 }
 
 /// How many times faster than life the machines of a fleet of this size are, and how often the operator looks at one that changes: the

@@ -8,7 +8,9 @@ use serde_json::json;
 use super::audit::Audit;
 use super::calls::{Call, Record};
 use super::figures::Observe;
-use super::harness::{ControlPlane, Operator, Simulator, work_dir};
+use super::harness::Operator;
+use super::harness::control_plane::{ControlPlane, work_dir};
+use super::harness::simulator::Simulator;
 use super::process;
 use super::seen::Seen;
 use super::settings;
@@ -33,7 +35,7 @@ impl World {
     /// All of it, the operator not yet started.
     pub(crate) fn new(size: usize, mode: Observe) -> Self {
         let name = format!("{size}-{}", if mode == Observe::Shared { "shared" } else { "per-machine" });
-        let plane = ControlPlane::audited(&name);
+        let plane = ControlPlane::own_with(&name, &["--audit", "system:serviceaccount:paperspace-operator:paperspace-operator"]);
         plane.kubectl(&["create", "namespace", NAMESPACE]);
         let (scale, transition) = settings::pace(size);
         let sim = Simulator::start(&name, &["k1=te1".to_owned()], &["--time-scale".to_owned(), scale.to_string()]);
@@ -50,10 +52,11 @@ impl World {
             ("PAPERSPACE_API_KEY".to_owned(), "k1".to_owned()),
             ("KUBECONFIG".to_owned(), kubeconfig.display().to_string()),
         ];
-        let operator = Operator::new(&name, flags, environment);
+        let mut operator = Operator::new(&name, flags, environment);
+        operator.binary = settings::operator();
         let client = plane.client();
         let seen = Seen::watch(&client);
-        let audit = Audit::new(plane.audit_log());
+        let audit = Audit::new(plane.dir.join("audit.log"));
         Self { size, plane, client, sim, operator, seen, audit, record: Record::default() }
     }
 
@@ -77,8 +80,9 @@ impl World {
 
     /// CPU used so far by each process, in seconds.
     pub(crate) fn cpu(&self) -> Vec<(String, f64)> {
-        let own = [("operator", self.operator.pid()), ("simulator", self.sim.pid())];
-        let servers = self.plane.servers().into_iter().filter_map(|server| Some((server, self.plane.pid(server)?)));
+        let own = [("operator", self.operator.pid()), ("simulator", self.sim.process.lock().unwrap().id())];
+        let pid = |server: &str| fs::read_to_string(self.plane.dir.join(format!("{server}.pid"))).ok()?.trim().parse().ok();
+        let servers = self.plane.servers().into_iter().filter_map(|server| Some((server, pid(server)?)));
         own.into_iter().chain(servers).map(|(name, pid)| (name.to_owned(), process::cpu(pid))).collect()
     }
 }

@@ -15,7 +15,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// A cluster in a directory.
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
 }
 
 /// Where this run keeps what it writes. A reaper of its own, which outlives the test process however that ends, stops what still runs
@@ -66,7 +66,12 @@ impl ControlPlane {
 
     /// Another one, with `deploy/` in it, for a case that would disturb others.
     pub(crate) fn own(name: &str) -> Self {
-        let plane = Self::start(name, &[]);
+        Self::own_with(name, &[])
+    }
+
+    /// The same, started with these flags of `up`.
+    pub(crate) fn own_with(name: &str, flags: &[&str]) -> Self {
+        let plane = Self::start(name, flags);
         plane.install();
         plane
     }
@@ -74,23 +79,6 @@ impl ControlPlane {
     /// An empty one whose kube-apiserver serves custom resources by itself, whatever its version.
     pub(crate) fn alone(name: &str) -> Self {
         Self::start(name, &["--alone"])
-    }
-
-    /// Another one, with `deploy/` in it, that keeps a record of what the operator asks: see [`Self::audit_log`].
-    pub(crate) fn audited(name: &str) -> Self {
-        let plane = Self::start(name, &["--audit", "system:serviceaccount:paperspace-operator:paperspace-operator"]);
-        plane.install();
-        plane
-    }
-
-    /// What the operator asked of an audited one: an audit event a line.
-    pub(crate) fn audit_log(&self) -> PathBuf {
-        self.dir.join("audit.log")
-    }
-
-    /// The process of one of its servers.
-    pub(crate) fn pid(&self, server: &str) -> Option<u32> {
-        fs::read_to_string(self.dir.join(format!("{server}.pid"))).ok()?.trim().parse().ok()
     }
 
     fn start(name: &str, flags: &[&str]) -> Self {

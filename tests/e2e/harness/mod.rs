@@ -30,12 +30,12 @@
 //! `target/tmp/e2e-*`.
 
 mod asked;
-mod control_plane;
+pub(crate) mod control_plane;
 mod invariant;
 mod operator;
 mod random;
 mod resources;
-mod simulator;
+pub(crate) mod simulator;
 mod storm;
 mod test;
 
@@ -43,12 +43,11 @@ use std::future::Future;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-pub(crate) use control_plane::{ControlPlane, work_dir};
+pub(crate) use control_plane::ControlPlane;
 pub(crate) use invariant::mark;
 pub(crate) use operator::{BINARY, Operator, command};
 pub(crate) use random::Random;
 pub(crate) use resources::condition_of;
-pub(crate) use simulator::Simulator;
 pub(crate) use storm::Storm;
 pub(crate) use test::{Setup, Test};
 

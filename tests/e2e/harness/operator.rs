@@ -14,6 +14,8 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_paperspace-operator");
 /// An operator that runs, was stopped or was killed.
 #[derive(Debug)]
 pub(crate) struct Operator {
+    /// What is started: this build's, unless somebody measures another.
+    pub(crate) binary: String,
     /// Those of the next start.
     pub(crate) arguments: Vec<String>,
     /// That of the next start.
@@ -24,7 +26,11 @@ pub(crate) struct Operator {
 
 /// The binary with nothing of the caller's configuration.
 pub(crate) fn command() -> Command {
-    let mut command = Command::new(BINARY);
+    command_of(BINARY)
+}
+
+fn command_of(binary: &str) -> Command {
+    let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("PAPERSPACE_") || name.starts_with("KUBE") {
@@ -39,7 +45,7 @@ impl Operator {
     /// Not yet started.
     pub(crate) fn new(name: &str, arguments: Vec<String>, environment: Vec<(String, String)>) -> Self {
         let log = work_dir().join(format!("{name}.operator.log"));
-        Self { arguments, environment, log, process: Mutex::default() }
+        Self { binary: BINARY.to_owned(), arguments, environment, log, process: Mutex::default() }
     }
 
     /// Starts it; the log goes on.
@@ -47,7 +53,7 @@ impl Operator {
         let mut process = self.process.lock().unwrap();
         assert!(process.is_none(), "the operator runs already");
         let log = File::options().create(true).append(true).open(&self.log).expect("a log file");
-        let mut command = command();
+        let mut command = command_of(&self.binary);
         command.arg("run").args(&self.arguments).envs(self.environment.iter().map(|(n, v)| (n, v)));
         *process = Some(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().expect("the operator's binary"));
     }

@@ -19,7 +19,7 @@ pub(crate) const TEAM: &str = "te1";
 /// A simulator that runs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Simulator {
-    process: Mutex<Child>,
+    pub(crate) process: Mutex<Child>,
     address: String,
     arguments: Vec<String>,
     log: PathBuf,
@@ -56,11 +56,6 @@ impl Simulator {
     /// Where the API is: `http://127.0.0.1:PORT/v1`.
     pub(crate) fn url(&self) -> String {
         format!("{}/v1", self.address)
-    }
-
-    /// Its process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.lock().unwrap().id()
     }
 
     /// Everything, the deleted included.
