@@ -59,11 +59,10 @@ impl Account {
             due = beat.next();
             next = due;
             let Some(client) = self.polling_client() else { continue };
-            // What somebody waits for goes first, but not for ever: also what is idle has to be seen. Once begun, the list is no less than a
-            // look-up: others may wait for it.
+            // What somebody waits for goes first, but not for ever: also what is idle has to be seen. Once begun, the list is a look-up like
+            // others: somebody may wait for it by now.
             let turn = tokio::time::timeout(due, client.budget().acquire_as(Priority::Idle));
             let Some(turn) = stop.run_until_cancelled(turn).await else { return };
-            let client = client.with_read_priority(Priority::Lookup);
             let client = turn.map_or_else(|_| client.clone(), |permit| client.spending(permit));
             match self.list(&client, self.now()).await {
                 Ok(snapshot) => {
