@@ -10,7 +10,7 @@ use super::snapshot::{Changes, Snapshot};
 use crate::lifecycle::names::Mark;
 use crate::lifecycle::observe::{ListView, MachineLook, Quota};
 use crate::paperspace::types::Machine;
-use crate::paperspace::{Client, Error, Priority};
+use crate::paperspace::{Client, Error};
 
 /// One account.
 pub struct Account {
@@ -208,7 +208,7 @@ impl Account {
     pub fn seen_client(&self, client: &Client) {
         let mut clients = lock(&self.clients);
         clients.retain(|c| !c.same_key(client));
-        clients.insert(0, client.clone().with_read_priority(Priority::Idle));
+        clients.insert(0, client.clone());
     }
 
     /// The key that the account is read with of nobody's asking: one of an admin, and only while resources look at the account.

@@ -51,7 +51,9 @@ impl Interest {
     pub(super) fn is_concerned(&mut self, changes: &Changes, snapshot: &Snapshot) -> bool {
         let news = self.machine.as_ref().is_some_and(|id| changes.ids.contains(id)) || changes.marks.contains(&self.mark);
         let agreed = self.seen.as_ref().is_none_or(|seen| seen.agrees);
-        (news || !agreed) && (self.is_contradicted(snapshot) || news)
+        // Also where it is news: whether they agree is known of the last list.
+        let contradicted = (news || !agreed) && self.is_contradicted(snapshot);
+        news || contradicted
     }
 
     /// Whether the last list is younger than what the resource knows of its machine, and says something else. What both say is kept once.

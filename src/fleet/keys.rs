@@ -181,7 +181,7 @@ impl Keys {
         let (now, wake, per_machine) = (self.now.clone(), self.wake.clone(), self.per_machine);
         let wake = move |w| {
             if !per_machine {
-                wake(w)
+                wake(w);
             }
         };
         let account = Arc::new(Account::new(team.to_owned(), self.transition, per_machine, move || now(), wake));

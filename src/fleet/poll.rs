@@ -65,11 +65,10 @@ impl Account {
                 self.tell_of_outage(&mut told);
                 continue;
             };
-            // What somebody waits for goes first, but not for ever: also what is idle has to be seen. Once begun, the list is no less than a
-            // look-up: others may wait for it.
+            // What somebody waits for goes first, but not for ever: also what is idle has to be seen. Once begun, the list is a look-up like
+            // others: somebody may wait for it by now.
             let turn = tokio::time::timeout(due, client.budget().acquire_as(Priority::Idle));
             let Some(turn) = stop.run_until_cancelled(turn).await else { return };
-            let client = client.with_read_priority(Priority::Lookup);
             // While nothing is sent, the list says so.
             let client = if let Ok(Ok(permit)) = turn { client.spending(permit) } else { client };
             match self.list(&client, self.now()).await {
