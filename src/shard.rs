@@ -101,7 +101,9 @@ mod tests {
 
     /// Uids that look like those of a real server.
     fn many() -> impl Iterator<Item = String> {
-        (0..30_000_u32).map(|n| uid(&mut Dice::new((0..4).map(|k| fnv1a(&[n.to_le_bytes(), [k; 4]].concat()) as u32).collect())))
+        (0..30_000_u32).map(|n| {
+            uid(&mut Dice::new((0..4).map(|k| u32::try_from(fnv1a(&[n.to_le_bytes(), [k; 4]].concat()) >> 32).unwrap()).collect()))
+        })
     }
 
     /// Of FNV-1a from its authors' test vectors, of jump hashing as the reference code in C++ gives them.

@@ -54,7 +54,7 @@ pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: Can
     let readiness = Arc::new(Readiness::default());
     let serving = tokio::spawn(server::serve(listener, readiness.clone(), operator.metrics(), operator.gauges(), stop.clone()));
     match campaign {
-        Some(campaign) => in_office(campaign, &readiness, &stop, operator.run(&readiness)).await?,
+        Some(campaign) => in_office(campaign, &readiness, &stop, Box::pin(operator.run(&readiness))).await?,
         None => operator.run(&readiness).await,
     }
     stop.cancel();

@@ -47,6 +47,7 @@ impl Served {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use crate::crd::PaperspaceMachineSpec;
@@ -65,7 +66,7 @@ mod tests {
         for uid in (0..30).map(|n| format!("uid-{n}")) {
             let mut object = PaperspaceMachine::new("a", PaperspaceMachineSpec::default());
             object.metadata.uid = Some(uid.clone());
-            let seen: Seen = serde_json::from_value(serde_json::to_value(&object).expect("JSON")).expect("a resource");
+            let seen: Seen = serde_json::from_value(serde_json::to_value(&object).unwrap()).unwrap();
             let serving = shards.iter().filter(|served| served.serves(&object)).count();
             assert_eq!((serving, shards.iter().filter(|served| served.takes(&seen)).count()), (1, 1), "{uid}");
         }

@@ -128,7 +128,7 @@ impl Election {
             return Next::Lost(Loss::Late);
         }
         if now.mono < self.due {
-            let due = self.due - now.mono;
+            let due = self.due.saturating_sub(now.mono);
             return Next::Wait(self.rest(now).map_or(due, |rest| due.min(rest)));
         }
         let Some(seen) = self.seen.as_ref().filter(|_| self.fresh) else { return Next::Look };
@@ -146,7 +146,7 @@ impl Election {
         if unchanged >= patience {
             return Next::Write;
         }
-        self.rest_until(now.mono + self.timing.retry.min(patience - unchanged));
+        self.rest_until(now.mono + self.timing.retry.min(patience.saturating_sub(unchanged)));
         self.next(now)
     }
 

@@ -76,15 +76,13 @@ impl Campaign {
                 lost = own.hold() => lost,
             }
         };
-        match give_back.run_until_cancelled(lost).await {
-            Some(lost) => Err(lost),
-            None => {
-                for seat in &mut self.seats {
-                    seat.give_back().await;
-                }
-                Ok(())
-            }
+        if let Some(lost) = give_back.run_until_cancelled(lost).await {
+            return Err(lost);
         }
+        for seat in &mut self.seats {
+            seat.give_back().await;
+        }
+        Ok(())
     }
 }
 

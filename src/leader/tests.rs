@@ -1,5 +1,7 @@
 //! The election alone, and among others who run for the same record while messages and processes are slow, lost or dead.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -19,23 +21,23 @@ fn at(seconds: u64) -> Moment {
     Moment { wall: Timestamp::UNIX_EPOCH + mono, mono }
 }
 
-fn record(holder: &str, version: &str) -> Option<Record> {
-    Some(Record { holder: holder.to_owned(), duration: TIMING.duration, version: version.to_owned() })
+fn record(holder: &str, version: &str) -> Record {
+    Record { holder: holder.to_owned(), duration: TIMING.duration, version: version.to_owned() }
 }
 
 /// One that has been told this at this second.
-fn candidate(second: u64, record: Option<Record>) -> Election {
+fn candidate(second: u64, record: impl Into<Option<Record>>) -> Election {
     let mut election = Election::new("me".to_owned(), TIMING);
     assert_eq!(election.next(&at(second)), Next::Look);
-    election.saw(at(second), &at(second), record);
+    election.saw(at(second), &at(second), record.into());
     election
 }
 
 /// Looks as often as it wants to, finding the same, until it wants something else: what, and when.
-fn wants(election: &mut Election, record: &Option<Record>, mut second: u64) -> (u64, Next) {
+fn wants(election: &mut Election, record: Option<&Record>, mut second: u64) -> (u64, Next) {
     loop {
         match election.next(&at(second)) {
-            Next::Look => election.saw(at(second), &at(second), record.clone()),
+            Next::Look => election.saw(at(second), &at(second), record.cloned()),
             Next::Wait(wait) => second += wait.as_secs(),
             next => return (second, next),
         }
@@ -46,26 +48,26 @@ fn wants(election: &mut Election, record: &Option<Record>, mut second: u64) -> (
 fn another_ones_lease_is_taken_over_when_it_was_seen_unchanged_for_its_duration() {
     let of_another = record("another", "1");
     let mut election = candidate(100, of_another.clone());
-    assert_eq!(wants(&mut election, &of_another, 100), (115, Next::Write));
+    assert_eq!(wants(&mut election, Some(&of_another), 100), (115, Next::Write));
 
     let mut election = candidate(100, of_another);
-    election.saw(at(114), &at(114), record("another", "2"));
-    assert_eq!(wants(&mut election, &record("another", "2"), 114), (129, Next::Write), "it was renewed");
+    election.saw(at(114), &at(114), Some(record("another", "2")));
+    assert_eq!(wants(&mut election, Some(&record("another", "2")), 114), (129, Next::Write), "it was renewed");
 }
 
 #[test]
 fn a_lease_that_was_given_back_is_taken_at_once_and_one_that_is_not_there_after_its_duration() {
     assert_eq!(candidate(100, record("", "1")).next(&at(100)), Next::Write);
-    assert_eq!(wants(&mut candidate(100, None), &None, 100), (115, Next::Write), "it may have been removed under its holder's feet");
+    assert_eq!(wants(&mut candidate(100, None), None, 100), (115, Next::Write), "it may have been removed under its holder's feet");
 }
 
 #[test]
 fn the_holder_writes_every_retry_period_and_makes_a_lease_anew_that_was_removed() {
     let mut election = candidate(100, record("", "1"));
     election.wrote(at(100), &at(101), "2".to_owned());
-    assert_eq!(wants(&mut election, &record("me", "2"), 101), (103, Next::Write));
+    assert_eq!(wants(&mut election, Some(&record("me", "2")), 101), (103, Next::Write));
     election.wrote(at(103), &at(103), "3".to_owned());
-    assert_eq!(wants(&mut election, &None, 103), (105, Next::Write));
+    assert_eq!(wants(&mut election, None, 103), (105, Next::Write));
 }
 
 #[test]
@@ -94,7 +96,7 @@ fn the_wall_clock_alone_can_say_that_it_is_too_late() {
 fn a_lease_that_another_one_has_taken_is_lost() {
     let mut election = candidate(100, record("", "1"));
     election.wrote(at(100), &at(100), "2".to_owned());
-    election.saw(at(102), &at(102), record("another", "3"));
+    election.saw(at(102), &at(102), Some(record("another", "3")));
     assert_eq!(election.next(&at(102)), Next::Lost(Loss::Taken("another".to_owned())));
 }
 
@@ -105,15 +107,15 @@ fn of_several_with_the_same_identity_one_writes_and_the_others_only_look() {
     assert_eq!(election.next(&at(100)), Next::Write);
     election.conflicted();
     assert_eq!(election.next(&at(100)), Next::Look);
-    election.saw(at(100), &at(101), record("me", "2"));
+    election.saw(at(100), &at(101), Some(record("me", "2")));
     assert_eq!(election.since(), Some(at(100)), "somebody wrote it after the look that found another version was sent");
     for (second, version) in [(103, "3"), (105, "4"), (107, "5")] {
         assert!(matches!(election.next(&at(second - 1)), Next::Wait(_)));
         assert_eq!(election.next(&at(second)), Next::Look);
-        election.saw(at(second), &at(second), record("me", version));
+        election.saw(at(second), &at(second), Some(record("me", version)));
     }
     assert_eq!(election.since(), Some(at(105)));
-    assert_eq!(wants(&mut election, &record("me", "5"), 107), (109, Next::Write), "the others have stopped");
+    assert_eq!(wants(&mut election, Some(&record("me", "5")), 107), (109, Next::Write), "the others have stopped");
 }
 
 #[test]
