@@ -88,7 +88,7 @@ mod tests {
         sim.handle(jiff::Timestamp::UNIX_EPOCH, &Request { method: "POST".to_owned(), path, body: body.to_vec(), ..Request::default() });
         let one = sim.world.stock.machines[0].clone();
         let mut machines = Machines::default();
-        (0..CHUNK * 3 + 1).for_each(|_| machines.push(one.clone()));
+        (0..=CHUNK * 3).for_each(|_| machines.push(one.clone()));
         let old = machines.clone();
         machines[CHUNK].name = "changed".to_owned();
         machines.push(one);

@@ -136,3 +136,23 @@ fn of_a_blip_nothing_is_written_but_by_those_whose_call_failed() {
         assert!(wrong.is_empty(), "{wrong:?}");
     });
 }
+
+/// A create's token is put aside while its attempt is written down: no look may have to wait for it to be able to go on.
+#[test]
+fn with_the_smallest_budget_there_is_creates_are_sent_in_their_first_attempt() {
+    simulate(async {
+        let world = World::new(4, None, &["--api-rate", "1", "--api-burst", "1"]);
+        let user = User::new(&world);
+        let _operator = start_measured(&world, 0);
+        let names: Vec<String> = (0..20).map(|n| format!("m{n}")).collect();
+        for name in &names {
+            user.create(name, &json!({})).await;
+        }
+        for name in &names {
+            user.until_settled(name).await.unwrap();
+            assert_eq!(user.get(name).unwrap()["status"]["creation"]["attempt"], 1, "{name}");
+        }
+        let wrong = world.book().violations(&world);
+        assert!(wrong.is_empty(), "{wrong:?}");
+    });
+}
