@@ -27,5 +27,10 @@ pub(crate) fn measure(world: &mut World) -> Restart {
     let calls = Calls::of(&calls);
     // With a list that nobody waited for.
     std::thread::sleep(POLL);
-    Restart { seconds: last.duration_since(began).as_secs_f64(), calls, requests, resident_bytes: process::memory(world.operator.pid()).0 }
+    Restart {
+        seconds: quiet.then(|| last.duration_since(began).as_secs_f64()),
+        calls,
+        requests,
+        resident_bytes: process::memory(world.operator.pid()).0,
+    }
 }
