@@ -21,7 +21,7 @@ pub(crate) fn measure(world: &mut World) -> Restart {
     while world.audit.length() == before {
         std::thread::sleep(Duration::from_millis(50));
     }
-    world.until_quiet(&mut calls);
+    let quiet = world.until_quiet(&mut calls);
     let requests = world.audit.since();
     let last = requests.last.expect("requests");
     let calls = Calls::of(&calls);
