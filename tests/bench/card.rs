@@ -59,7 +59,7 @@ const ROWS: &[Row] = &[
     ("Kubernetes reads / writes", |f| {
         format!("{} / {}", grouped(f.restart.requests.reads() as f64), f.restart.requests.writes() + f.restart.requests.events())
     }),
-    ("until it is quiet", |f| seconds(f.restart.seconds)),
+    ("until it is quiet", |f| f.restart.seconds.map_or_else(|| "never; in 60 s".to_owned(), seconds)),
     ("memory then", |f| mib(f.restart.resident_bytes)),
 ];
 
@@ -104,6 +104,14 @@ fn how(settings: &Settings, all: &[Figures]) -> String {
          machines are spread over two poll intervals.",
         paces.join(", ")
     )
+}
+
+/// Puts the card where people find it: for a run of all sizes on a machine that has nothing else to do.
+pub(crate) fn into_readme(card: &str) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/README.md");
+    let text = fs::read_to_string(path).expect("tests/bench/README.md");
+    let (before, _) = text.split_once("## The card\n").expect("a heading for the card");
+    fs::write(path, format!("{before}## The card\n\n{card}\n")).expect("tests/bench/README.md");
 }
 
 /// Writes both forms.

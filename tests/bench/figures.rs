@@ -139,8 +139,8 @@ impl Latency {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Restart {
-    /// Until its last request.
-    pub(crate) seconds: f64,
+    /// Until its last request, if it ever is quiet; else the requests are those of two poll intervals.
+    pub(crate) seconds: Option<f64>,
     pub(crate) calls: Calls,
     pub(crate) requests: Requests,
     pub(crate) resident_bytes: u64,

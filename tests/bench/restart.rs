@@ -21,11 +21,16 @@ pub(crate) fn measure(world: &mut World) -> Restart {
     while world.audit.length() == before {
         std::thread::sleep(Duration::from_millis(50));
     }
-    world.until_quiet(&mut calls);
+    let quiet = world.until_quiet(&mut calls);
     let requests = world.audit.since();
     let last = requests.last.expect("requests");
     let calls = Calls::of(&calls);
     // With a list that nobody waited for.
     std::thread::sleep(POLL);
-    Restart { seconds: last.duration_since(began).as_secs_f64(), calls, requests, resident_bytes: process::memory(world.operator.pid()).0 }
+    Restart {
+        seconds: quiet.then(|| last.duration_since(began).as_secs_f64()),
+        calls,
+        requests,
+        resident_bytes: process::memory(world.operator.pid()).0,
+    }
 }

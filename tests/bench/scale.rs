@@ -57,6 +57,10 @@ fn main() -> ExitCode {
         }
     }
     let bars = bars::check(&all);
-    println!("{}", card::markdown(&settings, &all, &bars));
+    let card = card::markdown(&settings, &all, &bars);
+    println!("{card}");
+    if std::env::var_os("UPDATE_README").is_some() {
+        card::into_readme(&card);
+    }
     if bars.iter().all(|bar| bar.held) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

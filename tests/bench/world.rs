@@ -13,7 +13,7 @@ use super::harness::control_plane::{ControlPlane, work_dir};
 use super::harness::simulator::Simulator;
 use super::process;
 use super::seen::Seen;
-use super::settings;
+use super::settings::{self, POLL};
 
 pub(crate) const NAMESPACE: &str = "fleet";
 
@@ -22,6 +22,7 @@ const QUIET: Duration = Duration::from_secs(8);
 
 pub(crate) struct World {
     pub(crate) size: usize,
+    observe: Observe,
     pub(crate) plane: ControlPlane,
     pub(crate) client: kube::Client,
     pub(crate) sim: Simulator,
@@ -33,8 +34,8 @@ pub(crate) struct World {
 
 impl World {
     /// All of it, the operator not yet started.
-    pub(crate) fn new(size: usize, mode: Observe) -> Self {
-        let name = format!("{size}-{}", if mode == Observe::Shared { "shared" } else { "per-machine" });
+    pub(crate) fn new(size: usize, observe: Observe) -> Self {
+        let name = format!("{size}-{}", if observe == Observe::Shared { "shared" } else { "per-machine" });
         let plane = ControlPlane::own_with(&name, &["--audit", "system:serviceaccount:paperspace-operator:paperspace-operator"]);
         plane.kubectl(&["create", "namespace", NAMESPACE]);
         let (scale, transition) = settings::pace(size);
@@ -46,7 +47,7 @@ impl World {
         let rate = settings::rate(size).to_string();
         let mut flags: Vec<String> = ["--listen", "127.0.0.1:0", "--api-rate", &rate, "--api-burst", &rate].map(str::to_owned).into();
         flags.extend(["--transition-interval".to_owned(), format!("{}ms", transition.as_millis())]);
-        flags.extend(mode.flag().map(str::to_owned));
+        flags.extend(observe.flag().map(str::to_owned));
         let environment = vec![
             ("PAPERSPACE_API_URL".to_owned(), sim.url()),
             ("PAPERSPACE_API_KEY".to_owned(), "k1".to_owned()),
@@ -57,7 +58,7 @@ impl World {
         let client = plane.client();
         let seen = Seen::watch(&client);
         let audit = Audit::new(plane.dir.join("audit.log"));
-        Self { size, plane, client, sim, operator, seen, audit, record: Record::default() }
+        Self { size, observe, plane, client, sim, operator, seen, audit, record: Record::default() }
     }
 
     /// The calls since this was last asked.
@@ -65,10 +66,14 @@ impl World {
         self.record.since(&self.sim)
     }
 
-    /// Waits until nothing is asked of Kubernetes any more, and collects the calls meanwhile.
-    pub(crate) fn until_quiet(&mut self, calls: &mut Vec<Call>) {
-        let (mut since, mut length) = (Instant::now(), self.audit.length());
+    /// Waits until nothing is asked of Kubernetes any more, and collects the calls meanwhile. Machine by machine that never comes: false
+    /// after two poll intervals.
+    pub(crate) fn until_quiet(&mut self, calls: &mut Vec<Call>) -> bool {
+        let (began, mut since, mut length) = (Instant::now(), Instant::now(), self.audit.length());
         while since.elapsed() < QUIET {
+            if self.observe == Observe::PerMachine && began.elapsed() > POLL * 2 {
+                return false;
+            }
             std::thread::sleep(Duration::from_millis(200));
             calls.extend(self.calls());
             let now = self.audit.length();
@@ -76,6 +81,7 @@ impl World {
                 (since, length) = (Instant::now(), now);
             }
         }
+        true
     }
 
     /// CPU used so far by each process, in seconds.
