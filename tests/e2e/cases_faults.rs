@@ -156,7 +156,6 @@ fn while_the_api_breaks_connections_only_resources_with_something_to_do_say_so()
     }
     let told = || ["idle", "busy", "new"].map(|name| t.events(name, "PaperspaceUnavailable").len()).iter().sum::<usize>();
     assert_eq!(told(), 1, "once for the account");
-    t.idle(3);
     assert_eq!(t.get("idle"), before, "what has nothing to do keeps its conditions");
     t.sim.clear_faults();
     for name in ["busy", "new"] {

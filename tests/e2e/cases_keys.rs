@@ -218,7 +218,8 @@ fn no_key_is_ever_shown() {
     t.wait_reason("rejected", "Ready", "CredentialsRejected");
     t.wait_reason("member", "Ready", "CredentialsNotAdmin");
     t.wait_reason("unusable", "Ready", "CredentialsMissing");
-    t.sim.fault(&json!({"kind": "drop", "count": 20}));
+    // So many that the account is left alone for a while, too.
+    t.sim.fault(&json!({"kind": "drop", "count": 7}));
     t.delete("own");
     t.wait_gone("own");
 
