@@ -7,7 +7,7 @@
 //!   stand by until none of the old one can act any more.
 //! - One for each shard (`paperspace-operator-0-of-3`; `paperspace-operator` where there are no shards), whose holder is one process.
 //!
-//! [`election`] decides, [`lease`] asks and writes, [`guard`] keeps a process that comes too late from acting. A lease is no fence for
+//! [`election`] decides, `lease` asks and writes, [`guard`] keeps a process that comes too late from acting. A lease is no fence for
 //! Paperspace: a request that was sent before it was lost may arrive after. That never makes a second machine, because the creation
 //! protocol (see [`crate::lifecycle`]) asks nothing of leases.
 //!

@@ -38,7 +38,7 @@ pub use silence::{Cause, Silence};
 
 use super::rate::Rate;
 
-/// Who goes first when calls have to wait, as long as nobody waits for ever: see [`turns`].
+/// Who goes first when calls have to wait, as long as nobody waits for ever: see `turns`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Priority {
     /// What changes something.

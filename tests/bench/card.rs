@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::bars::Bar;
 use super::calls::TRANSIT_MILLISECONDS;
-use super::figures::{Figures, Latency, Observe};
+use super::figures::{Creation, Figures, Latency, Observe};
 use super::settings::Settings;
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -34,26 +34,21 @@ const ROWS: &[Row] = &[
     ("spec changed until the API is called (p50 / p99)", |f| latency(&f.spec_change)),
     ("machine changed until its status says so (p50 / p99)", |f| latency(&f.cloud_change)),
     ("**From apply to Ready, a machine**", |_| String::new()),
-    ("Kubernetes writes", |f| per(f.creation.requests.writes(), f)),
+    ("Kubernetes writes", |f| made(f, |c| per(c.requests.writes(), f))),
     ("of the status / of finalizer and annotation", |f| {
-        format!("{} / {}", per(f.creation.requests.status_writes(), f), per(f.creation.requests.metadata_writes(), f))
+        made(f, |c| format!("{} / {}", per(c.requests.status_writes(), f), per(c.requests.metadata_writes(), f)))
     }),
-    ("Kubernetes events", |f| per(f.creation.requests.events(), f)),
-    ("Kubernetes reads", |f| per(f.creation.requests.reads(), f)),
-    ("API calls about it", |f| per(f.creation.calls.of_machines(), f)),
-    ("its share of all others, the pages of lists among them", |f| per(f.creation.calls.all() - f.creation.calls.of_machines(), f)),
+    ("Kubernetes events", |f| made(f, |c| per(c.requests.events(), f))),
+    ("Kubernetes reads", |f| made(f, |c| per(c.requests.reads(), f))),
+    ("API calls about it", |f| made(f, |c| per(c.calls.of_machines(), f))),
+    ("its share of all others, the pages of lists among them", |f| made(f, |c| per(c.calls.all() - c.calls.of_machines(), f))),
     ("**The whole fleet**", |_| String::new()),
     ("budget, API calls a second", |f| f.rate.to_string()),
-    ("calls over it", |f| f.creation.over_budget.calls.to_string()),
-    ("until all are ready", |f| seconds(f.creation.seconds)),
-    ("what its calls take at the budget", |f| seconds(f.bound())),
-    ("how long the API server took to store the resources before", |f| seconds(f.creation.stored_seconds)),
-    ("CPU meanwhile: operator / simulator / Kubernetes", |f| {
-        let of = |name: &str| f.creation.cpu_seconds.iter().find(|(n, _)| n == name).map_or(0.0, |(_, cpu)| *cpu);
-        let all: f64 = f.creation.cpu_seconds.iter().map(|(_, cpu)| cpu).sum();
-        let (operator, simulator) = (of("operator"), of("simulator"));
-        format!("{operator:.0} / {simulator:.0} / {:.0} s", all - operator - simulator)
-    }),
+    ("calls over it", |f| made(f, |c| c.over_budget.calls.to_string())),
+    ("until all are ready", |f| made(f, |c| seconds(c.seconds))),
+    ("what its calls take at the budget", |f| made(f, |c| seconds(c.bound(f.rate)))),
+    ("how long the API server took to store the resources before", |f| made(f, |c| seconds(c.stored_seconds))),
+    ("CPU meanwhile: operator / simulator / Kubernetes", |f| made(f, cpu)),
     ("**A restart with nothing changed**", |_| String::new()),
     ("API calls (those that change something)", |f| format!("{} ({})", grouped(f.restart.calls.all() as f64), f.restart.calls.mutations())),
     ("Kubernetes reads / writes", |f| {
@@ -62,6 +57,18 @@ const ROWS: &[Row] = &[
     ("until it is quiet", |f| f.restart.seconds.map_or_else(|| "never; in 60 s".to_owned(), seconds)),
     ("memory then", |f| mib(f.restart.resident_bytes)),
 ];
+
+/// A figure of a fleet that was made in this run.
+fn made(figures: &Figures, show: impl Fn(&Creation) -> String) -> String {
+    figures.creation.as_ref().map_or_else(|| "-".to_owned(), show)
+}
+
+fn cpu(creation: &Creation) -> String {
+    let of = |name: &str| creation.cpu_seconds.iter().find(|(n, _)| n == name).map_or(0.0, |(_, cpu)| *cpu);
+    let all: f64 = creation.cpu_seconds.iter().map(|(_, cpu)| cpu).sum();
+    let (operator, simulator) = (of("operator"), of("simulator"));
+    format!("{operator:.0} / {simulator:.0} / {:.0} s", all - operator - simulator)
+}
 
 /// The card.
 pub(crate) fn markdown(settings: &Settings, all: &[Figures], bars: &[Bar]) -> String {
@@ -87,7 +94,7 @@ fn how(settings: &Settings, all: &[Figures]) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let idle = settings.polls() * 30;
     let compared = if all.iter().any(|figures| figures.observe == Observe::PerMachine) {
-        "\"One by one\" is the same operator polling each machine by itself, as is usual"
+        "\"One by one\" is the same operator polling each machine by itself, as is usual; a large fleet is not made anew for it"
     } else {
         "SKIPPED: polling each machine by itself, to compare with"
     };

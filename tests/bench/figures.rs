@@ -54,17 +54,18 @@ pub(crate) struct Figures {
     pub(crate) time_scale: u32,
     pub(crate) transition_milliseconds: u128,
     pub(crate) poll_seconds: u64,
-    pub(crate) creation: Creation,
+    /// Nothing for a fleet that was there already.
+    pub(crate) creation: Option<Creation>,
     pub(crate) idle: Idle,
     pub(crate) spec_change: Latency,
     pub(crate) cloud_change: Latency,
     pub(crate) restart: Restart,
 }
 
-impl Figures {
-    /// What the calls of the creation take at the budget, in seconds.
-    pub(crate) fn bound(&self) -> f64 {
-        self.creation.calls.all() as f64 / f64::from(self.rate)
+impl Creation {
+    /// What its calls take at this budget, in seconds.
+    pub(crate) fn bound(&self, rate: u32) -> f64 {
+        self.calls.all() as f64 / f64::from(rate)
     }
 }
 

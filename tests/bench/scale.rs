@@ -50,11 +50,11 @@ fn main() -> ExitCode {
     let modes: Vec<Observe> = settings.modes.iter().copied().filter(|mode| mode.is_known()).collect();
     let mut all = Vec::new();
     for size in &settings.sizes {
-        for mode in &modes {
-            all.push(measure::run(&settings, *size, *mode));
+        measure::runs(&settings, *size, &modes, |figures| {
+            all.push(figures);
             // A long run that is broken off has something to show.
             card::write(&settings, &all, &bars::check(&all));
-        }
+        });
     }
     let bars = bars::check(&all);
     let card = card::markdown(&settings, &all, &bars);

@@ -22,7 +22,7 @@ const QUIET: Duration = Duration::from_secs(8);
 
 pub(crate) struct World {
     pub(crate) size: usize,
-    observe: Observe,
+    pub(crate) observe: Observe,
     pub(crate) plane: ControlPlane,
     pub(crate) client: kube::Client,
     pub(crate) sim: Simulator,
@@ -59,6 +59,14 @@ impl World {
         let seen = Seen::watch(&client);
         let audit = Audit::new(plane.dir.join("audit.log"));
         Self { size, observe, plane, client, sim, operator, seen, audit, record: Record::default() }
+    }
+
+    /// The same fleet, looked after by an operator that observes it in another way.
+    pub(crate) fn observe_by(&mut self, observe: Observe) {
+        self.observe = observe;
+        self.operator.arguments.extend(observe.flag().map(str::to_owned));
+        self.operator.start();
+        self.until_quiet(&mut Vec::new());
     }
 
     /// The calls since this was last asked.
