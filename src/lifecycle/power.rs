@@ -121,6 +121,13 @@ fn start(p: &mut Pass, machine: &Machine) -> Flow<()> {
     }
     let events = p.machine_events(&machine.id)?;
     if let Some(pending) = unfinished(events) {
+        let age = Duration::try_from(p.o.now.wall.duration_since(pending.dt_created)).unwrap_or_default();
+        let just_made = p.old().and_then(|s| s.state.as_deref()) == Some(MachineState::Provisioning.as_str());
+        if just_made && age < p.o.settings.transition * 2 {
+            // Between being made and coming up it is off for a moment: not worth a write for each machine of a fleet.
+            p.again(p.o.settings.transition);
+            return Err(p.end_quietly(Step::Nothing));
+        }
         p.ready = Because::new(Reason::Starting, format!("machine {} is off; its {} is under way", machine.id, pending.name));
         return Ok(());
     }
