@@ -244,6 +244,23 @@ fn a_machine_that_is_created_and_its_start_awaited_gets_no_second_start() {
 }
 
 #[test]
+fn that_a_new_machine_is_off_for_a_moment_before_it_comes_up_is_not_written() {
+    let mut world = World::new(|_| ());
+    world.run_until(StepKind::Annotate);
+    world.sleep(secs(31));
+    world.machine().state = MachineState::Off;
+    let (id, now) = (world.id(), world.now);
+    world.cloud.events.get_mut(&id).unwrap().insert(0, super::cloud::event("ev99", "start", now, None));
+    let writes = world.status_writes;
+    world.step();
+    assert_eq!((world.status_writes, world.count(StepKind::Start)), (writes, 0));
+    world.sleep(secs(11));
+    world.step();
+    assert_eq!((world.status_writes, world.count(StepKind::Start)), (writes + 1, 0), "a start that lasts is told");
+    assert!(world.conditions().contains("Ready=False/Starting"), "{}", world.conditions());
+}
+
+#[test]
 fn under_manual_the_first_start_is_awaited_too() {
     let mut world = World::new(|s| s.power_state = PowerState::Manual);
     world.run_until(StepKind::Create);
