@@ -18,6 +18,8 @@ pub mod election;
 pub mod guard;
 mod lease;
 #[cfg(test)]
+mod lives;
+#[cfg(test)]
 mod tests;
 
 use kube::{Api, Client};

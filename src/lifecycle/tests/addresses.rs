@@ -2,17 +2,17 @@
 
 use super::cloud::{Fault, rejected};
 use super::world::{World, secs};
-use crate::crd::{Applied, DeletionPolicy, PaperspaceMachineSpec, PowerState, PublicIpKind, PublicIpSpec, ReclaimPolicy};
+use crate::crd::{Applied, DeletionPolicy, PaperspaceMachineSpec, PowerState, PublicIpKind, PublicIpSpec};
 use crate::lifecycle::diff::static_address;
 use crate::lifecycle::observe::{Listing, Question};
 use crate::lifecycle::step::{Step, StepKind};
 use crate::paperspace::types::{PublicIp, PublicIpType};
 
-const OWN: &str = "7.7.7.7";
-const ANOTHER: &str = "7.7.7.8";
+pub(super) const OWN: &str = "7.7.7.7";
+pub(super) const ANOTHER: &str = "7.7.7.8";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Asked {
+pub(super) enum Asked {
     None,
     Dynamic,
     Static,
@@ -21,7 +21,7 @@ enum Asked {
 
 const ALL: [Asked; 4] = [Asked::None, Asked::Dynamic, Asked::Static, Asked::Own];
 
-fn ip(asked: Asked) -> Option<PublicIpSpec> {
+pub(super) fn ip(asked: Asked) -> Option<PublicIpSpec> {
     let (kind, address) = match asked {
         Asked::None => (PublicIpKind::None, None),
         Asked::Dynamic => (PublicIpKind::Dynamic, None),
@@ -31,31 +31,31 @@ fn ip(asked: Asked) -> Option<PublicIpSpec> {
     Some(PublicIpSpec { kind, address, reclaim_policy: None })
 }
 
-fn named(address: &str) -> Option<PublicIpSpec> {
+pub(super) fn named(address: &str) -> Option<PublicIpSpec> {
     Some(PublicIpSpec { kind: PublicIpKind::Static, address: Some(address.to_owned()), reclaim_policy: None })
 }
 
-fn row(ip: &str, machine: Option<&str>) -> PublicIp {
+pub(super) fn row(ip: &str, machine: Option<&str>) -> PublicIp {
     PublicIp { ip: ip.to_owned(), region: "East Coast (NY2)".to_owned(), assigned_machine_id: machine.map(str::to_owned) }
 }
 
 /// A world in which the team owns two addresses that nobody uses.
-fn world(change: impl FnOnce(&mut PaperspaceMachineSpec)) -> World {
+pub(super) fn world(change: impl FnOnce(&mut PaperspaceMachineSpec)) -> World {
     let mut world = World::new(change);
     world.cloud.estate.public_ips = vec![row(OWN, None), row(ANOTHER, None)];
     world
 }
 
-fn applied(world: &World) -> Applied {
+pub(super) fn applied(world: &World) -> Applied {
     world.status().applied.unwrap_or_default()
 }
 
 /// The machine's static address.
-fn has(world: &World) -> Option<String> {
+pub(super) fn has(world: &World) -> Option<String> {
     static_address(&world.cloud.machines[0]).map(str::to_owned)
 }
 
-fn owns_both(world: &World) {
+pub(super) fn owns_both(world: &World) {
     let rows: Vec<&str> = world.cloud.estate.public_ips.iter().map(|row| row.ip.as_str()).collect();
     assert_eq!(rows, [OWN, ANOTHER], "an address of the team's own is gone: {:?}", world.steps);
 }
@@ -251,135 +251,6 @@ fn one_of_the_teams_own_is_replaced_by_another() {
     world.run();
     assert_eq!((has(&world).as_deref(), world.count(StepKind::ReleaseIp)), (Some(ANOTHER), 0));
     owns_both(&world);
-}
-
-#[test]
-fn an_allocated_address_that_the_spec_names_is_the_teams_from_then_on() {
-    let mut world = world(|s| s.public_ip = ip(Asked::Static));
-    world.run();
-    let ip = applied(&world).allocated_ip.unwrap();
-    world.edit(|s| s.public_ip = named(&ip));
-    world.run();
-    assert_eq!((applied(&world).allocated_ip, applied(&world).named_ip), (None, Some(ip.clone())));
-    world.edit(|s| s.public_ip = self::ip(Asked::None));
-    world.run();
-    world.delete();
-    world.run();
-    assert!(!world.exists && world.cloud.addresses.contains(&ip), "{:?}", world.steps);
-    assert_eq!(world.count(StepKind::ReleaseIp), 0);
-}
-
-#[test]
-fn it_is_the_teams_too_where_the_resource_goes_before_that_was_noted() {
-    let mut world = world(|s| s.public_ip = ip(Asked::Static));
-    world.run();
-    let ip = applied(&world).allocated_ip.unwrap();
-    world.edit(|s| s.public_ip = named(&ip));
-    world.delete();
-    world.run();
-    assert!(!world.exists && world.cloud.addresses.contains(&ip), "{:?}", world.steps);
-}
-
-#[test]
-fn an_address_is_not_given_while_an_allocation_may_still_come() {
-    let mut world = world(|_| ());
-    world.run();
-    world.sleep(secs(400));
-    world.fault(StepKind::Update, Fault::Drop);
-    world.edit(|s| s.public_ip = ip(Asked::Static));
-    world.run_until(StepKind::Update);
-    world.crash();
-    world.now = secs(50);
-    world.edit(|s| s.public_ip = ip(Asked::Own));
-    world.run_for(secs(100));
-    assert_eq!(world.count(StepKind::AssignIp), 0);
-    // Here it comes, late.
-    let machine = world.machine();
-    (machine.public_ip, machine.public_ip_type) = (Some("8.8.8.8".to_owned()), PublicIpType::Static);
-    world.cloud.addresses.insert("8.8.8.8".to_owned());
-    world.run();
-    assert_eq!(has(&world).as_deref(), Some(OWN));
-    assert!(world.cloud.addresses.is_empty(), "the one that came is released");
-    owns_both(&world);
-}
-
-#[test]
-fn none_is_asked_for_while_a_named_one_may_still_come() {
-    let mut world = world(|_| ());
-    world.run();
-    world.fault(StepKind::AssignIp, Fault::Drop);
-    world.edit(|s| s.public_ip = ip(Asked::Own));
-    world.run_until(StepKind::AssignIp);
-    world.edit(|s| s.public_ip = ip(Asked::Static));
-    world.run_for(secs(100));
-    assert_eq!(world.count(StepKind::Update), 0);
-    // Here it comes, late.
-    let machine = world.machine();
-    (machine.public_ip, machine.public_ip_type) = (Some(OWN.to_owned()), PublicIpType::Static);
-    world.cloud.estate.public_ips[0].assigned_machine_id = Some(world.id());
-    world.run();
-    assert_eq!((has(&world).as_deref(), applied(&world).allocated_ip), (Some(OWN), None));
-    world.edit(|s| s.public_ip = ip(Asked::Dynamic));
-    world.run();
-    owns_both(&world);
-}
-
-#[test]
-fn an_address_that_came_after_the_spec_had_changed_again_is_not_taken_for_the_operators() {
-    // Somebody gives the named address to the machine by hand, while the outcome of an allocation is not known.
-    let mut world = world(|_| ());
-    world.run();
-    world.fault(StepKind::Update, Fault::Drop);
-    world.edit(|s| s.public_ip = ip(Asked::Static));
-    world.run_until(StepKind::Update);
-    world.edit(|s| s.public_ip = ip(Asked::Own));
-    world.step();
-    let machine = world.machine();
-    (machine.public_ip, machine.public_ip_type) = (Some(OWN.to_owned()), PublicIpType::Static);
-    world.cloud.estate.public_ips[0].assigned_machine_id = Some(world.id());
-    world.edit(|s| s.public_ip = ip(Asked::Dynamic));
-    world.run();
-    assert_eq!(world.count(StepKind::ReleaseIp), 0);
-    owns_both(&world);
-}
-
-#[test]
-fn an_allocated_address_is_released_only_once_the_named_one_is_there() {
-    let mut world = world(|s| s.public_ip = ip(Asked::Static));
-    world.run();
-    world.forget_log();
-    world.edit(|s| s.public_ip = ip(Asked::Own));
-    world.run();
-    assert_eq!(world.steps, [StepKind::AssignIp, StepKind::ReleaseIp]);
-    let mut world = self::world(|s| s.public_ip = ip(Asked::Static));
-    world.run();
-    world.edit(|s| s.public_ip = Some(PublicIpSpec { reclaim_policy: Some(ReclaimPolicy::Retain), ..ip(Asked::Own).unwrap() }));
-    world.run();
-    assert_eq!((world.cloud.addresses.len(), world.said("Retained"), world.count(StepKind::ReleaseIp)), (1, 1, 0));
-}
-
-#[test]
-fn an_allocated_address_that_another_machine_has_by_now_is_not_released() {
-    for (other, released) in [(Some("other1"), false), (None, true)] {
-        let mut world = world(|s| s.public_ip = ip(Asked::Static));
-        world.run();
-        let ip = applied(&world).allocated_ip.unwrap();
-        // Somebody moves it at the console.
-        let machine = world.machine();
-        (machine.public_ip, machine.public_ip_type) = (None, PublicIpType::None);
-        world.cloud.addresses.remove(&ip);
-        world.cloud.estate.public_ips.push(row(&ip, other));
-        if let Some(other) = other {
-            let mut machine = super::cloud::machine(other, "somebody else's");
-            (machine.public_ip, machine.public_ip_type) = (Some(ip.clone()), PublicIpType::Static);
-            world.cloud.machines.push(machine);
-        }
-        world.edit(|s| s.public_ip = self::ip(Asked::Dynamic));
-        world.run();
-        assert_eq!(world.cloud.estate.public_ips.iter().any(|row| row.ip == ip), !released, "{other:?}");
-        assert_eq!(world.said("AddressNotReleased"), usize::from(!released));
-        assert_eq!(applied(&world).allocated_ip, None);
-    }
 }
 
 #[test]

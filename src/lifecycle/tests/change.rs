@@ -3,13 +3,13 @@
 use super::cloud::Fault;
 use super::world::{World, secs};
 use crate::crd::{
-    AutoShutdown, AutoSnapshot, DriftAction, OperationState, PowerState, PublicIpKind, PublicIpSpec, ReclaimPolicy, ResizePolicy,
-    RestorePoint, SnapshotFrequency, StartupScript,
+    AutoShutdown, AutoSnapshot, DriftAction, OperationState, PowerState, PublicIpKind, PublicIpSpec, ResizePolicy, RestorePoint,
+    SnapshotFrequency, StartupScript,
 };
 use crate::lifecycle::step::{Step, StepKind};
 use crate::paperspace::types::{Machine, MachineState, PublicIpType};
 
-fn address(kind: PublicIpKind) -> Option<PublicIpSpec> {
+pub(super) fn address(kind: PublicIpKind) -> Option<PublicIpSpec> {
     Some(PublicIpSpec { kind, reclaim_policy: None, address: None })
 }
 
@@ -269,65 +269,6 @@ fn stop_and_start_brings_it_back_on() {
 }
 
 #[test]
-fn a_crash_at_any_pass_of_a_resize_brings_it_back_on() {
-    for n in 0..14 {
-        let mut world = World::running(|s| (s.resize_policy, s.power_state) = (ResizePolicy::StopAndStart, PowerState::Manual));
-        world.edit(|s| s.machine_type = "A5000".to_owned());
-        for _ in 0..n {
-            if let crate::lifecycle::step::Requeue::After(after) = world.pass().requeue {
-                world.sleep(after.min(secs(10)));
-            }
-        }
-        world.crash();
-        world.run();
-        assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced", "crash after {n}");
-        assert_eq!(world.machine().machine_type, "A5000");
-    }
-}
-
-#[test]
-fn a_refused_resize_brings_the_machine_back_and_does_not_stop_it_again() {
-    for power in [PowerState::Running, PowerState::Manual] {
-        let mut world = World::running(|s| (s.resize_policy, s.power_state) = (ResizePolicy::StopAndStart, power));
-        world.fault(StepKind::Resize, Fault::Refuse(400, "not in this group"));
-        world.edit(|s| s.machine_type = "P4000".to_owned());
-        world.run();
-        assert_eq!(world.steps, [StepKind::Stop, StepKind::Resize, StepKind::Start], "{power:?}");
-        assert_eq!(world.conditions(), "Ready=True/Running Synced=False/UpdateRejected Stalled=True/UpdateRejected");
-        world.crash();
-        world.annotate(crate::crd::RESTART_REQUESTED, "one");
-        world.run();
-        assert_eq!(world.count(StepKind::Stop), 1, "not for a restart either");
-        world.edit(|s| s.machine_type = "A5000".to_owned());
-        world.run();
-        assert_eq!(world.machine().machine_type, "A5000");
-        assert_eq!(world.status().resize_refused, None);
-    }
-}
-
-#[test]
-fn another_size_is_tried_though_one_was_refused() {
-    let mut world = World::running(|s| s.resize_policy = ResizePolicy::StopAndStart);
-    world.fault(StepKind::Resize, Fault::Refuse(400, "not in this group"));
-    world.edit(|s| s.machine_type = "P4000".to_owned());
-    world.run_until(StepKind::Resize);
-    world.edit(|s| s.machine_type = "A5000".to_owned());
-    world.run();
-    assert_eq!(world.status().resize_refused, None);
-    assert_eq!(world.machine().machine_type, "A5000");
-}
-
-#[test]
-fn a_resize_that_is_taken_back_starts_the_machine_again() {
-    let mut world = World::running(|s| (s.resize_policy, s.power_state) = (ResizePolicy::StopAndStart, PowerState::Manual));
-    world.edit(|s| s.machine_type = "A5000".to_owned());
-    world.run_until(StepKind::Stop);
-    world.edit(|s| s.machine_type = "A4000".to_owned());
-    world.run();
-    assert_eq!((world.count(StepKind::Resize), world.machine().state.clone()), (0, MachineState::Ready));
-}
-
-#[test]
 fn a_resize_that_does_not_take_is_repeated_slowly() {
     let mut world = World::running(|s| s.power_state = PowerState::Stopped);
     for _ in 0..3 {
@@ -369,75 +310,6 @@ fn nothing_is_sent_while_the_machine_is_between_states() {
     world.machine().state = MachineState::Ready;
     world.run();
     assert_eq!(world.machine().network_id.as_deref(), Some("n2"));
-}
-
-#[test]
-fn a_static_address_is_recorded_when_the_operator_allocated_it() {
-    let mut world = World::running(|_| ());
-    world.edit(|s| s.public_ip = address(PublicIpKind::Static));
-    world.run();
-    let ip = world.machine().public_ip.clone();
-    assert_eq!(world.status().applied.unwrap().allocated_ip, ip);
-    world.edit(|s| s.public_ip = address(PublicIpKind::Dynamic));
-    world.run();
-    assert!(world.cloud.addresses.is_empty());
-    assert_eq!((world.said("AddressReleased"), world.status().applied), (1, None));
-}
-
-#[test]
-fn a_static_address_that_is_not_wanted_any_more_when_it_is_first_seen_is_released_all_the_same() {
-    let lost: [fn(&mut World); 3] = [
-        |_| (),
-        // Somebody else writes to the object meanwhile.
-        |world| world.conflicts = 1,
-        |world| world.fault(StepKind::Update, Fault::LoseReply),
-    ];
-    for lose in lost {
-        let mut world = World::running(|_| ());
-        world.edit(|s| s.public_ip = address(PublicIpKind::Static));
-        world.run_until(StepKind::Update);
-        world.edit(|s| s.public_ip = address(PublicIpKind::None));
-        // Another process goes on with it.
-        world.crash();
-        lose(&mut world);
-        world.run();
-        assert_eq!((world.machine().public_ip_type.clone(), world.cloud.addresses.len()), (PublicIpType::None, 0));
-        assert_eq!(world.status().applied, None);
-    }
-}
-
-#[test]
-fn a_static_address_that_was_there_is_not_the_operators() {
-    let mut world = World::running(|_| ());
-    world.machine().public_ip_type = PublicIpType::Static;
-    world.cloud.addresses.insert("1.2.3.4".to_owned());
-    world.edit(|s| s.public_ip = address(PublicIpKind::Static));
-    world.run();
-    assert_eq!(world.status().applied, None);
-    world.edit(|s| s.public_ip = address(PublicIpKind::None));
-    world.run();
-    assert!(world.cloud.addresses.contains("1.2.3.4"));
-}
-
-#[test]
-fn a_static_address_that_is_to_be_kept_stays_and_that_is_said() {
-    let mut world = World::running(|s| {
-        s.public_ip = Some(PublicIpSpec { kind: PublicIpKind::Static, reclaim_policy: Some(ReclaimPolicy::Retain), address: None });
-    });
-    world.run();
-    world.edit(|s| s.public_ip = address(PublicIpKind::None));
-    world.run();
-    assert_eq!((world.cloud.addresses.len(), world.said("Retained"), world.count(StepKind::ReleaseIp)), (1, 1, 0));
-}
-
-#[test]
-fn a_static_address_that_was_taken_away_is_released_before_another_is_asked_for() {
-    let mut world = World::running(|s| s.public_ip = address(PublicIpKind::Static));
-    world.machine().public_ip_type = PublicIpType::Dynamic;
-    world.machine().public_ip = Some("5.5.5.5".to_owned());
-    world.run();
-    let ip = world.machine().public_ip.clone();
-    assert_eq!((world.cloud.addresses.len(), world.status().applied.unwrap().allocated_ip), (1, ip));
 }
 
 #[test]

@@ -10,8 +10,10 @@
 mod about;
 mod access;
 mod accessors;
+mod accessors_lost;
 mod addresses;
 mod adopt;
+mod allocated;
 mod change;
 mod chaos;
 mod cloud;
@@ -19,6 +21,7 @@ mod connection;
 mod create;
 mod delete;
 mod estate;
+mod forgotten;
 mod let_go;
 mod manifest;
 mod model;

@@ -300,3 +300,62 @@ fn from_a_gpu_to_none_or_back_it_is_not_even_stopped() {
     world.run();
     assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
 }
+
+#[test]
+fn a_crash_at_any_pass_of_a_resize_brings_it_back_on() {
+    for n in 0..14 {
+        let mut world = World::running(|s| (s.resize_policy, s.power_state) = (ResizePolicy::StopAndStart, PowerState::Manual));
+        world.edit(|s| s.machine_type = "A5000".to_owned());
+        for _ in 0..n {
+            if let crate::lifecycle::step::Requeue::After(after) = world.pass().requeue {
+                world.sleep(after.min(secs(10)));
+            }
+        }
+        world.crash();
+        world.run();
+        assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced", "crash after {n}");
+        assert_eq!(world.machine().machine_type, "A5000");
+    }
+}
+
+#[test]
+fn a_refused_resize_brings_the_machine_back_and_does_not_stop_it_again() {
+    for power in [PowerState::Running, PowerState::Manual] {
+        let mut world = World::running(|s| (s.resize_policy, s.power_state) = (ResizePolicy::StopAndStart, power));
+        world.fault(StepKind::Resize, Fault::Refuse(400, "not in this group"));
+        world.edit(|s| s.machine_type = "P4000".to_owned());
+        world.run();
+        assert_eq!(world.steps, [StepKind::Stop, StepKind::Resize, StepKind::Start], "{power:?}");
+        assert_eq!(world.conditions(), "Ready=True/Running Synced=False/UpdateRejected Stalled=True/UpdateRejected");
+        world.crash();
+        world.annotate(crate::crd::RESTART_REQUESTED, "one");
+        world.run();
+        assert_eq!(world.count(StepKind::Stop), 1, "not for a restart either");
+        world.edit(|s| s.machine_type = "A5000".to_owned());
+        world.run();
+        assert_eq!(world.machine().machine_type, "A5000");
+        assert_eq!(world.status().resize_refused, None);
+    }
+}
+
+#[test]
+fn another_size_is_tried_though_one_was_refused() {
+    let mut world = World::running(|s| s.resize_policy = ResizePolicy::StopAndStart);
+    world.fault(StepKind::Resize, Fault::Refuse(400, "not in this group"));
+    world.edit(|s| s.machine_type = "P4000".to_owned());
+    world.run_until(StepKind::Resize);
+    world.edit(|s| s.machine_type = "A5000".to_owned());
+    world.run();
+    assert_eq!(world.status().resize_refused, None);
+    assert_eq!(world.machine().machine_type, "A5000");
+}
+
+#[test]
+fn a_resize_that_is_taken_back_starts_the_machine_again() {
+    let mut world = World::running(|s| (s.resize_policy, s.power_state) = (ResizePolicy::StopAndStart, PowerState::Manual));
+    world.edit(|s| s.machine_type = "A5000".to_owned());
+    world.run_until(StepKind::Stop);
+    world.edit(|s| s.machine_type = "A4000".to_owned());
+    world.run();
+    assert_eq!((world.count(StepKind::Resize), world.machine().state.clone()), (0, MachineState::Ready));
+}

@@ -7,58 +7,21 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::super::world::{ENDPOINT, MARK, NAME, UID};
-use crate::crd::conditions::Because;
+use super::answers::OWN;
 use crate::crd::reason::Reason;
 use crate::crd::*;
 use crate::lifecycle::desired;
-use crate::lifecycle::memory::{Evidence, Memory, People, PeopleLook, Reply, ScriptMemory, SeenAttempt, Trouble, WriteAhead};
-use crate::lifecycle::observe::{Access, KeySource, Moment, Settings};
+use crate::lifecycle::observe::Settings;
 use crate::lifecycle::script_text::ScriptText;
-use crate::lifecycle::step::StepKind;
-use crate::paperspace::budget::Cause;
-use crate::paperspace::types::{
-    EventState, Machine, MachineEvent, MachineState, PublicIp, PublicIpType, RestorePointFrequency, SnapshotFrequency as Wire,
-};
-use crate::paperspace::{Error, Silence};
 use crate::properties::Dice;
-
-/// A static address that the team had before.
-pub(super) const OWN: &str = "7.7.7.7";
-
-/// The same on Paperspace, free.
-pub(super) fn own_address() -> PublicIp {
-    PublicIp { ip: OWN.to_owned(), region: "ny2".to_owned(), assigned_machine_id: None }
-}
 
 pub(super) const IDS: [&str; 3] = ["ps1", "ps2", "psx"];
 /// Ids of attempts and operations, the present pass's among them.
-const NONCES: [&str; 3] = ["n1", "n2", "now"];
+pub(super) const NONCES: [&str; 3] = ["n1", "n2", "now"];
 
-fn team(d: &mut Dice) -> String {
+pub(super) fn team(d: &mut Dice) -> String {
     if d.one_in(24) { d.word(&["te2"]) } else { "te1".to_owned() }
 }
-
-const KINDS: [StepKind; 18] = [
-    StepKind::Create,
-    StepKind::Update,
-    StepKind::Resize,
-    StepKind::Start,
-    StepKind::Stop,
-    StepKind::Restart,
-    StepKind::AssignScript,
-    StepKind::CreateScript,
-    StepKind::UpdateScript,
-    StepKind::DeleteScript,
-    StepKind::AddAccessor,
-    StepKind::RemoveAccessor,
-    StepKind::AssignIp,
-    StepKind::UnassignIp,
-    StepKind::WriteConfigMap,
-    StepKind::DeleteConfigMap,
-    StepKind::ReleaseIp,
-    StepKind::Delete,
-];
-const ALL_KEYS: [KeySource; 3] = [KeySource::Own, KeySource::Remembered, KeySource::Operator];
 
 pub(super) fn id(d: &mut Dice) -> String {
     d.word(&IDS)
@@ -74,13 +37,7 @@ pub(super) fn around(d: &mut Dice, now: Timestamp) -> Timestamp {
     }
 }
 
-/// A moment of the monotonic clock not after `now`.
-pub(super) fn before(d: &mut Dice, now: Duration) -> Duration {
-    const SECONDS: [u64; 11] = [0, 1, 4, 6, 11, 29, 61, 179, 181, 2000, 1_000_000];
-    now.saturating_sub(Duration::from_secs(d.pick(&SECONDS)))
-}
-
-fn at(d: &mut Dice, now: Timestamp) -> Time {
+pub(super) fn at(d: &mut Dice, now: Timestamp) -> Time {
     status::time(around(d, now))
 }
 
@@ -156,20 +113,6 @@ fn owned_script(d: &mut Dice, now: Timestamp) -> OwnedScript {
     }
 }
 
-fn scripts(d: &mut Dice, now: Duration) -> ScriptMemory {
-    let id = |d: &mut Dice| d.word(&["sc1", "sc2"]);
-    ScriptMemory {
-        attempt: d.maybe(|d| SeenAttempt {
-            id: d.word(&NONCES),
-            outcome: d.pick(&[CreationOutcome::Open, CreationOutcome::Bound]),
-            since: before(d, now),
-        }),
-        evidence: d.maybe(|d| evidence(d, now)),
-        deleted: if d.one_in(4) { d.several(2, |d| (id(d), before(d, now))).into_iter().collect() } else { BTreeMap::new() },
-        unwanted: d.maybe(|d| before(d, now)),
-    }
-}
-
 /// A spec that the schema allows.
 pub(super) fn valid_spec(d: &mut Dice) -> PaperspaceMachineSpec {
     let mut spec = spec(d);
@@ -208,7 +151,7 @@ pub(super) fn valid_spec(d: &mut Dice) -> PaperspaceMachineSpec {
     spec
 }
 
-fn user_id(d: &mut Dice) -> String {
+pub(super) fn user_id(d: &mut Dice) -> String {
     d.word(&["u1", "u2", "u3"])
 }
 
@@ -265,7 +208,7 @@ pub(super) fn object(d: &mut Dice, now: Timestamp) -> PaperspaceMachine {
     object
 }
 
-fn condition(d: &mut Dice, kind: &str, now: Timestamp) -> Condition {
+pub(super) fn condition(d: &mut Dice, kind: &str, now: Timestamp) -> Condition {
     let reason = d.pick(Reason::ALL);
     Condition {
         type_: kind.to_owned(),
@@ -291,7 +234,7 @@ pub(super) fn creation(d: &mut Dice, now: Timestamp) -> Creation {
     }
 }
 
-fn operation(d: &mut Dice, now: Timestamp) -> Operation {
+pub(super) fn operation(d: &mut Dice, now: Timestamp) -> Operation {
     Operation {
         id: d.word(&NONCES),
         name: d.pick(&[OperationName::Restart, OperationName::Resize, OperationName::Destroy]),
@@ -378,159 +321,6 @@ fn status(d: &mut Dice, now: Timestamp) -> PaperspaceMachineStatus {
     status
 }
 
-pub(super) fn machine(d: &mut Dice, id: String, now: Timestamp) -> Machine {
-    let numbers = [0.0, 8.0, 1.5, -1.0, f64::MAX, f64::NAN, f64::INFINITY];
-    Machine {
-        id,
-        name: d.word(&[NAME, NAME, NAME, NAME, NAME, "renamed", "other-aaaaaaaaaaaa", "ml-train-prod-3f9c2a7b51de"]),
-        state: state(d),
-        os: d.text(),
-        machine_type: d.word(&["A4000", "C5"]),
-        agent_type: if d.one_in(2) { d.text() } else { d.word(&["LinuxDesktop", "WindowsDesktop", "LinuxHeadless"]) },
-        cpus: d.pick(&numbers),
-        ram: d.pick(&[45 << 30, 0, 1, u64::MAX]),
-        storage_total: d.pick(&[50 << 30, 50 << 30, 100 << 30, 50_000_000_000, 77 << 30, 0, 1, u64::MAX]),
-        accelerators: d.several(2, |d| crate::paperspace::types::Accelerator { name: d.text(), memory: 1, count: d.pick(&numbers) }),
-        region: d.word(&["East Coast (NY2)", "ny2", "West Coast (CA1)", "NY2 ("]),
-        private_ip: d.maybe(|d| d.word(&["10.0.0.1"])),
-        network_id: d.maybe(|d| d.word(&["n1", "n2"])),
-        public_ip: d.maybe(|d| d.word(&["9.9.9.9", "5.5.5.5", OWN])),
-        public_ip_type: match d.below(12) {
-            11 => PublicIpType::Unknown(d.text()),
-            n => [PublicIpType::Dynamic, PublicIpType::Static, PublicIpType::None][n % 3].clone(),
-        },
-        auto_shutdown_enabled: d.one_in(2),
-        auto_shutdown_timeout: d.maybe(|d| d.pick(&numbers)),
-        auto_shutdown_force: d.maybe(|d| d.one_in(2)),
-        auto_snapshot_enabled: d.one_in(2),
-        auto_snapshot_frequency: d.maybe(|d| d.pick(&[Wire::Daily, Wire::Hourly, Wire::Unknown("yearly".to_owned())])),
-        auto_snapshot_save_count: d.maybe(|d| d.pick(&numbers)),
-        updates_pending: d.one_in(2),
-        restore_point_enabled: d.one_in(2),
-        restore_point_frequency: d.maybe(|_| RestorePointFrequency::Shutdown),
-        restore_point_snapshot_id: d.maybe(|d| d.word(&["sn1", "sn2"])),
-        usage_rate: d.maybe(|d| d.pick(&numbers)),
-        storage_rate: None,
-        dt_created: around(d, now),
-        dt_deleted: if d.one_in(8) { Some(around(d, now)) } else { None },
-    }
-}
-
-/// A machine that is what the object asks for, as far as Paperspace says what a machine is.
-pub(super) fn agreeing(d: &mut Dice, object: &PaperspaceMachine, mut machine: Machine) -> Machine {
-    let spec = &object.spec;
-    machine.name = desired::full_name(object, None, &machine.name);
-    machine.machine_type = if d.one_in(2) { spec.machine_type.to_ascii_lowercase() } else { spec.machine_type.clone() };
-    machine.region = match d.below(3) {
-        0 => format!("Somewhere ({})", spec.region),
-        1 => spec.region.to_ascii_lowercase(),
-        _ => spec.region.clone(),
-    };
-    let gb = u64::from(desired::disk_gb(spec));
-    machine.storage_total = if d.one_in(8) { 0 } else { gb << 30 };
-    machine.network_id = spec.network_id.clone().or(machine.network_id);
-    if let Some(ip) = &spec.public_ip {
-        machine.public_ip_type = desired::public_ip_type(ip.kind);
-    }
-    if let Some(address) = desired::named_address(spec) {
-        machine.public_ip = Some(address.to_owned());
-    }
-    machine.auto_shutdown_enabled = spec.auto_shutdown.is_some();
-    machine.auto_shutdown_timeout = spec.auto_shutdown.as_ref().map(|s| f64::from(s.timeout_hours));
-    machine.auto_shutdown_force = spec.auto_shutdown.as_ref().map(|s| s.force);
-    machine.auto_snapshot_enabled = spec.auto_snapshot.is_some();
-    machine.auto_snapshot_frequency = spec.auto_snapshot.as_ref().map(|s| desired::frequency(s.frequency));
-    machine.auto_snapshot_save_count = spec.auto_snapshot.as_ref().map(|s| f64::from(s.keep));
-    machine.restore_point_enabled = spec.restore_point.is_some();
-    machine.restore_point_snapshot_id =
-        spec.restore_point.as_ref().and_then(|r| r.snapshot_id.clone()).or(machine.restore_point_snapshot_id);
-    machine
-}
-
-pub(super) fn state(d: &mut Dice) -> MachineState {
-    match d.below(14) {
-        13 => MachineState::Unknown(d.text()),
-        n => [
-            MachineState::Ready,
-            MachineState::Off,
-            MachineState::Ready,
-            MachineState::Off,
-            MachineState::Starting,
-            MachineState::Stopping,
-            MachineState::Restarting,
-            MachineState::ServiceReady,
-            MachineState::Upgrading,
-            MachineState::Provisioning,
-        ][n % 10]
-            .clone(),
-    }
-}
-
-pub(super) fn event(d: &mut Dice, now: Timestamp) -> MachineEvent {
-    MachineEvent {
-        id: d.word(&["ev1", "ev2", "ev3"]),
-        name: d.word(&[
-            "create",
-            "start",
-            "stop",
-            "restart",
-            "vm-upgrade",
-            "bill-sessions",
-            "snapshot-create",
-            "deactivate",
-            "vm-shutdown-force",
-        ]),
-        state: match d.below(10) {
-            9 => EventState::Unknown(d.text()),
-            n => [EventState::Done, EventState::New, EventState::InProgress, EventState::Error, EventState::Cancelled][n % 5].clone(),
-        },
-        machine_id: None,
-        dt_created: around(d, now),
-        dt_started: d.maybe(|d| around(d, now)),
-        dt_finished: d.maybe(|d| around(d, now)),
-        error: d.maybe(Dice::text),
-    }
-}
-
-/// An error of any kind.
-pub(super) fn error(d: &mut Dice) -> Error {
-    const STATUSES: [u16; 18] = [400, 401, 402, 403, 404, 405, 408, 409, 412, 418, 422, 425, 429, 499, 500, 502, 503, 0];
-    match d.below(7) {
-        6 => Error::NotSent { route: "r", silence: silence(d) },
-        0 => Error::Transport { route: "r", maybe_sent: d.one_in(2), message: d.text() },
-        1 => Error::BadPayload { route: "r", path: d.text(), message: d.text() },
-        _ => Error::Rejected {
-            route: "r",
-            status: d.pick(&STATUSES),
-            code: d.word(&["NOT_FOUND", ""]),
-            message: d.text(),
-            from_api: !d.one_in(3),
-            retry_after: d.maybe(|d| Duration::from_secs(d.pick(&[0, 1, 90, 3600]))),
-        },
-    }
-}
-
-pub(super) fn silence(d: &mut Dice) -> Silence {
-    Silence {
-        cause: d.pick(&[Cause::Unavailable, Cause::RateLimited]),
-        why: d.text(),
-        lasted: Duration::from_secs(d.pick(&[0, 11, 40, 4000])),
-        retry_after: Duration::from_secs(d.pick(&[0, 5, 3600])),
-    }
-}
-
-pub(super) fn access(d: &mut Dice) -> Access {
-    match d.below(40) {
-        34 => Access::Missing(d.text()),
-        35 => Access::NotLabelled(d.text()),
-        36 => Access::NotAllowed(d.text()),
-        37 => Access::Rejected,
-        38 => Access::Unknown(error(d)),
-        39 => Access::Open { team: team(d), admin: false },
-        _ => Access::Open { team: team(d), admin: true },
-    }
-}
-
 pub(super) fn settings(d: &mut Dice) -> Settings {
     Settings {
         endpoint: ENDPOINT.to_owned(),
@@ -539,111 +329,4 @@ pub(super) fn settings(d: &mut Dice) -> Settings {
         transition: d.pick(&[Duration::from_secs(5), Duration::from_millis(100), Duration::from_hours(24)]),
         adopt_with_default_key: d.one_in(2),
     }
-}
-
-/// What a process may remember at `now`.
-pub(super) fn memory(d: &mut Dice, now: Moment) -> Memory {
-    let ago = |d: &mut Dice| before(d, now.mono);
-    Memory {
-        chain: d.maybe(|d| d.pick(&["7", "8"]).to_owned()),
-        attempt: d.maybe(|d| SeenAttempt {
-            id: d.word(&NONCES),
-            outcome: d.pick(&[CreationOutcome::Open, CreationOutcome::Bound]),
-            since: ago(d),
-        }),
-        machines_at_quota: d.maybe(|d| d.pick(&[0, 1, 5])),
-        scripts: scripts(d, now.mono),
-        write_ahead: d.maybe(|d| WriteAhead { id: d.word(&NONCES), sent: Moment { wall: around(d, now.wall), mono: ago(d) } }),
-        reply: d.maybe(|d| (d.word(&NONCES), reply(d, now.wall))),
-        operation: d.maybe(|d| (d.word(&NONCES), ago(d))),
-        missing: d.several(2, |d| (id(d), ago(d))).into_iter().collect(),
-        evidence: d.maybe(|d| evidence(d, now.mono)),
-        accepted: if d.one_in(4) { d.several(2, id).into_iter().collect() } else { std::collections::BTreeSet::new() },
-        mutated: d.maybe(ago),
-        troubles: d.several(4, |d| (d.pick(&KINDS), trouble(d, now.mono))).into_iter().collect(),
-        sent: d.several(4, |d| (d.pick(&KINDS), (d.pick(&[1, 2, 4, 0, u32::MAX]), ago(d)))).into_iter().collect(),
-        power_event: d.maybe(|d| (d.word(&["ev1", "ev2"]), ago(d))),
-        desktop_asked: d.maybe(|d| (d.word(&["None None"]), ago(d))),
-        snapshots_failed: d.maybe(ago),
-        failed_looks: d.pick(&[0, 1, u32::MAX]),
-        key: d.pick(&ALL_KEYS),
-        unusable: d.one_in(2),
-        gone: d.maybe(|d| (d.word(&["deletion, attempt n1"]), ago(d))),
-        keyless_since: d.maybe(ago),
-        people: people(d, now.mono),
-    }
-}
-
-fn people(d: &mut Dice, now: Duration) -> People {
-    let look = |d: &mut Dice| PeopleLook {
-        until: before(d, now) + d.pick(&[Duration::ZERO, Duration::from_mins(10)]),
-        because: d.maybe(|d| Because::new(d.pick(&[Reason::Applying, Reason::UserNotFound, Reason::UpdateRejected]), d.text())),
-        drift: d.maybe(|d| (d.text(), d.text())),
-    };
-    People {
-        of: d.maybe(|d| (id(d), d.pick(&[Some(1), Some(2), None]))),
-        look: d.maybe(look),
-        asked: d.several(2, |d| (user_id(d), (d.pick(&[1, 4, 0, u32::MAX]), before(d, now)))).into_iter().collect(),
-        since: d.maybe(|d| before(d, now)),
-        sent: d.several(2, |d| (user_id(d), before(d, now))).into_iter().collect(),
-    }
-}
-
-/// An attempt or a restart that this process has just written down.
-pub(super) fn written_ahead(d: &mut Dice, object: &mut PaperspaceMachine, memory: &mut Memory, now: Moment) {
-    let ago = |d: &mut Dice| Duration::from_secs(d.pick(&[0, 1, 9, 11]));
-    memory.write_ahead =
-        Some(WriteAhead { id: "n1".to_owned(), sent: Moment { wall: now.wall - ago(d), mono: now.mono.saturating_sub(ago(d)) } });
-    memory.reply = None;
-    let status = object.status.get_or_insert_default();
-    let mut creation = creation(d, now.wall);
-    if d.one_in(2) {
-        let mut operation = operation(d, now.wall);
-        (operation.id, operation.name, operation.state) = ("n1".to_owned(), OperationName::Restart, OperationState::Open);
-        status.operation = Some(operation);
-    } else {
-        (creation.id, creation.outcome) = ("n1".to_owned(), CreationOutcome::Open);
-        (status.creation, status.machine_id, status.applied) = (Some(creation), None, None);
-        (object.spec.startup_script, object.spec.adopt, object.metadata.deletion_timestamp) = (None, None, None);
-        object.spec.public_ip = None;
-    }
-}
-
-fn reply(d: &mut Dice, now: Timestamp) -> Reply {
-    match d.below(4) {
-        0 => {
-            let id = id(d);
-            Reply::Done(Box::new(machine(d, id, now)))
-        }
-        1 => Reply::Nothing(error(d)),
-        2 => Reply::Script(d.word(&["sc1", "sc2"])),
-        _ => Reply::Unclear(error(d)),
-    }
-}
-
-/// A script's attempt that this process has just written down.
-pub(super) fn script_written_ahead(d: &mut Dice, object: &mut PaperspaceMachine, memory: &mut Memory, now: Moment) {
-    written_ahead(d, object, memory, now);
-    let status = object.status.get_or_insert_default();
-    (status.creation, status.operation) = (d.maybe(|d| creation(d, now.wall)), None);
-    let creation = Creation { id: "n1".to_owned(), outcome: CreationOutcome::Open, ..creation(d, now.wall) };
-    let text = d.word(&["echo one", "echo one", "echo two"]);
-    let hash = Some(ScriptText::new(text).hash(false));
-    status.owned_script = Some(OwnedScript { creation: Some(creation), hash, ..OwnedScript::default() });
-    object.spec.startup_script = Some(StartupScript { inline: Some("echo one".to_owned()), ..StartupScript::default() });
-    (object.spec.adopt, object.metadata.deletion_timestamp) = (None, None);
-}
-
-fn evidence(d: &mut Dice, now: Duration) -> Evidence {
-    let since = before(d, now);
-    let lists = d.several(2, |d| since + d.pick(&[Duration::from_nanos(1), Duration::from_secs(1)]));
-    Evidence {
-        key: d.word(&["attempt n1", "machine ps1", "deletion, attempt n1", "script attempt n1", "script removal n1"]),
-        since,
-        lists: lists.into_iter().filter(|l| *l <= now).collect(),
-    }
-}
-
-fn trouble(d: &mut Dice, now: Duration) -> Trouble {
-    Trouble { error: error(d), count: d.pick(&[1, 3, 0, u32::MAX]), at: before(d, now), generation: d.pick(&[Some(1), Some(2), None]) }
 }

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::super::world::NAME;
-use super::anything::{around, error, id};
+use super::answers::error;
+use super::anything::{around, id};
 use crate::crd::ScriptSource;
 use crate::lifecycle::observe::{ConfigMapLook, SourceLook};
 use crate::lifecycle::script_text::ScriptText;

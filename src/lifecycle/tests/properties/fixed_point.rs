@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::super::cloud::{Fault, wall};
 use super::super::world::{Looks, NAME, World, open, secs};
+use super::answers;
 use super::anything;
+use super::remembered;
 use crate::crd::{ManagementPolicy, PaperspaceMachineStatus, PowerState};
 use crate::lifecycle::diff::diff;
 use crate::lifecycle::observe::{Access, KeySource, Moment};
@@ -22,13 +24,13 @@ const BOUND: Duration = Duration::from_hours(8);
 fn somewhere(d: &mut Dice, story: &mut String) -> World {
     let spec = anything::valid_spec(d);
     let mut world = World::new(|s| *s = spec);
-    world.cloud.estate.public_ips.push(anything::own_address());
+    world.cloud.estate.public_ips.push(answers::own_address());
     // Ids of machines that were there before are not given again.
     world.cloud.next = 10;
     for _ in 0..d.below(4) {
         let id = anything::id(d);
-        let machine = anything::machine(d, id, wall(world.now));
-        let machine = if d.one_in(2) { machine } else { anything::agreeing(d, &world.object, machine) };
+        let machine = answers::machine(d, id, wall(world.now));
+        let machine = if d.one_in(2) { machine } else { answers::agreeing(d, &world.object, machine) };
         if world.cloud.get(&machine.id).is_none() {
             world.cloud.machines.push(machine);
         }
@@ -56,7 +58,7 @@ fn turn(world: &mut World, d: &mut Dice, story: &mut String) {
     let now = Moment { wall: wall(world.now), mono: world.now };
     match what {
         0 => world.crash(),
-        1 => world.memory = anything::memory(d, now),
+        1 => world.memory = remembered::memory(d, now),
         2 => world.edit_status(|s| *s = PaperspaceMachineStatus::default()),
         3 => {
             let status = anything::object(d, now.wall).status.unwrap_or_default();
@@ -87,7 +89,7 @@ fn turn(world: &mut World, d: &mut Dice, story: &mut String) {
             world.fault(kind, fault);
         }
         7 => {
-            let access = anything::access(d);
+            let access = answers::access(d);
             world.access.insert(KeySource::Own, access);
         }
         8 => world.looks.hidden_lists = 2,
@@ -225,7 +227,7 @@ fn what_was_never_touched_by_others_comes_to_what_the_spec_says() {
             crate::crd::PaperspaceMachineSpec { adopt: None, template_id: Some("tmpl".to_owned()), region: "NY2".to_owned(), ..spec };
         let quiet = spec.suspend || spec.management_policy == ManagementPolicy::Observe;
         let mut world = World::new(|s| *s = spec);
-        world.cloud.estate.public_ips.push(anything::own_address());
+        world.cloud.estate.public_ips.push(answers::own_address());
         let mut story = String::new();
         settle(&mut world, &mut story)?;
         let conditions = world.conditions();

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::super::cloud::{Fault, machine};
 use super::super::world::{Looks, World, open, secs};
+use super::answers;
 use super::anything;
 use super::fixed_point::settle;
 use crate::crd::{
@@ -43,7 +44,7 @@ impl Life {
         spec.region = "NY2".to_owned();
         spec.deletion_policy = None;
         let mut world = World::new(|s| *s = spec);
-        world.cloud.estate.public_ips.push(anything::own_address());
+        world.cloud.estate.public_ips.push(answers::own_address());
         for (id, name) in OTHERS {
             let mut other = machine(id, name);
             other.dt_created -= secs(86_400);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::cloud::wall;
 use super::super::world::UID;
+use super::answers;
 use super::anything;
 use crate::crd::PaperspaceMachineStatus;
 use crate::lifecycle::diff::diff;
@@ -18,7 +19,7 @@ fn is_dns_label(name: &str) -> bool {
 
 fn machine(d: &mut Dice) -> Machine {
     let id = if d.one_in(8) { "y".repeat(d.below(70)) } else { anything::id(d) };
-    let mut machine = anything::machine(d, id, wall(Duration::ZERO));
+    let mut machine = answers::machine(d, id, wall(Duration::ZERO));
     if d.one_in(2) {
         machine.name = d.text();
     }

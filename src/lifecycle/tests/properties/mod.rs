@@ -1,5 +1,6 @@
 //! What the core promises of anything that it may meet, sensible or not. [`crate::properties`] says how to throw more dice.
 
+mod answers;
 mod anything;
 mod estate;
 mod fixed_point;
@@ -9,4 +10,5 @@ mod parts;
 mod people;
 mod places;
 mod promises;
+mod remembered;
 mod scripts;

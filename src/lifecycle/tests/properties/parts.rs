@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::cloud::{Cloud, wall};
 use super::super::world::UID;
+use super::answers;
 use super::anything;
 use crate::crd::{Applied, PaperspaceMachine};
 use crate::lifecycle::diff::{Difference, Mend, diff, update};
@@ -33,8 +34,8 @@ fn pair(d: &mut Dice) -> Pair {
     let now = wall(Duration::ZERO);
     let mut object = PaperspaceMachine::new("train", anything::valid_spec(d));
     object.metadata.uid = Some(UID.to_owned());
-    let any = anything::machine(d, "ps1".to_owned(), now);
-    let machine = anything::agreeing(d, &object, any);
+    let any = answers::machine(d, "ps1".to_owned(), now);
+    let machine = answers::agreeing(d, &object, any);
     Pair { applied: anything::applied(d), machine, change: d.below(CHANGES.len()), object }
 }
 
@@ -92,7 +93,7 @@ fn what_differs_is_reported_and_nothing_else() {
 fn what_cannot_be_compared_is_never_reported() {
     check(
         1000,
-        |d| (pair(d), anything::machine(d, "other".to_owned(), wall(Duration::from_secs(9)))),
+        |d| (pair(d), answers::machine(d, "other".to_owned(), wall(Duration::from_secs(9)))),
         |(mut pair, other)| {
             let same = pair.machine.clone();
             pair.machine = Machine {
@@ -122,7 +123,7 @@ fn what_cannot_be_compared_is_never_reported() {
 fn an_update_mends_what_it_is_made_for_and_touches_nothing_else() {
     check(
         1000,
-        |d| (pair(d), anything::machine(d, "ps1".to_owned(), wall(Duration::ZERO))),
+        |d| (pair(d), answers::machine(d, "ps1".to_owned(), wall(Duration::ZERO))),
         |(mut pair, other)| {
             pair.machine = Machine { state: MachineState::Off, ..other };
             let all = pair.diff(&pair.machine);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::cloud::wall;
 use super::super::world::{ENDPOINT, MARK};
-use super::{anything, estate, people, places, scripts};
+use super::{answers, anything, estate, people, places, remembered, scripts};
 use crate::crd::reason::Reason;
 use crate::crd::*;
 use crate::lifecycle::decide::{decide, deletion_policy};
@@ -47,17 +47,17 @@ fn case(d: &mut Dice) -> Case {
         settings: anything::settings(d),
         memory: Memory::default(),
         unobserved_for: d.pick(&[Duration::ZERO, Duration::from_secs(29), Duration::from_secs(700), Duration::from_secs(1 << 33)]),
-        silence: if d.one_in(8) { Some(anything::silence(d)) } else { None },
+        silence: if d.one_in(8) { Some(answers::silence(d)) } else { None },
         marked: vec![],
         facts: Facts::default(),
         answers: d.split(120),
     };
     if !d.one_in(4) {
-        case.memory = anything::memory(d, now);
+        case.memory = remembered::memory(d, now);
     }
     match d.below(6) {
-        0 => anything::written_ahead(d, &mut case.object, &mut case.memory, now),
-        1 => anything::script_written_ahead(d, &mut case.object, &mut case.memory, now),
+        0 => remembered::written_ahead(d, &mut case.object, &mut case.memory, now),
+        1 => remembered::script_written_ahead(d, &mut case.object, &mut case.memory, now),
         _ => {}
     }
     // Answers that are there already may be older than what is needed.
@@ -68,13 +68,13 @@ fn case(d: &mut Dice) -> Case {
             Question::Machine { id: anything::id(d), begun_after: Duration::ZERO },
             Question::Direct { id: anything::id(d), begun_after: Duration::ZERO },
         ] {
-            let past = Moment { mono: anything::before(d, now.mono), ..now };
+            let past = Moment { mono: remembered::before(d, now.mono), ..now };
             answer(&question, &case.object, &mut case.facts, past, d);
         }
     }
     case.marked = d.several(2, |d| {
         let id = anything::id(d);
-        anything::machine(d, id, now.wall)
+        answers::machine(d, id, now.wall)
     });
     case
 }
@@ -126,8 +126,8 @@ fn drive(case: &Case) -> Result<Decided, String> {
 
 fn answer(question: &Question, object: &PaperspaceMachine, facts: &mut Facts, now: Moment, d: &mut Dice) {
     let machine = |d: &mut Dice, id: String| {
-        let machine = anything::machine(d, id, now.wall);
-        if d.one_in(3) { machine } else { anything::agreeing(d, object, machine) }
+        let machine = answers::machine(d, id, now.wall);
+        if d.one_in(3) { machine } else { answers::agreeing(d, object, machine) }
     };
     let look = |d: &mut Dice, id: &str, begun_after: Duration| {
         or_error(d, |d| {
@@ -139,14 +139,14 @@ fn answer(question: &Question, object: &PaperspaceMachine, facts: &mut Facts, no
     };
     match question {
         Question::Access { key, reread } => {
-            facts.access.insert(*key, (anything::access(d), *reread));
+            facts.access.insert(*key, (answers::access(d), *reread));
         }
         Question::List { begun_after } => {
             facts.list = Some(or_error(d, |d| ListView {
                 began: now.mono.max(*begun_after),
                 machines: d.several(2, |d| {
                     let id = anything::id(d);
-                    anything::machine(d, id, now.wall)
+                    answers::machine(d, id, now.wall)
                 }),
             }));
         }
@@ -157,7 +157,7 @@ fn answer(question: &Question, object: &PaperspaceMachine, facts: &mut Facts, no
             facts.direct.insert(id.clone(), look(d, id, *begun_after));
         }
         Question::Events { id } => {
-            facts.events.insert(id.clone(), or_error(d, |d| d.several(4, |d| anything::event(d, now.wall))));
+            facts.events.insert(id.clone(), or_error(d, |d| d.several(4, |d| answers::event(d, now.wall))));
         }
         Question::Availability => facts.available = Some(or_error(d, |d| !d.one_in(3))),
         Question::CrdTerminating => facts.crd_terminating = Some(d.one_in(4)),
@@ -192,7 +192,7 @@ fn answer_of_estate(question: &Question, facts: &mut Facts, now: Moment, d: &mut
 }
 
 fn or_error<T>(d: &mut Dice, one: impl FnOnce(&mut Dice) -> T) -> Answer<T> {
-    if d.one_in(16) { Err(anything::error(d)) } else { Ok(one(d)) }
+    if d.one_in(16) { Err(answers::error(d)) } else { Ok(one(d)) }
 }
 
 pub(super) fn ensure(holds: bool, why: &str) -> Result<(), String> {
