@@ -59,12 +59,17 @@ async fn until(world: &World, before: usize, what: &str, is: impl Fn(&[String]) 
     panic!("{what} does not come");
 }
 
-/// How many of the many had been read when the machine for a new resource was asked for.
-async fn reads_before_the_create(world: &World, before: usize) -> usize {
-    let create = |line: &String| line.contains("paperspace POST ") && line.contains("/machines: 200");
-    let lines = until(world, before, "the new machine", |lines| lines.iter().any(create)).await;
-    let at = lines.iter().position(create).unwrap();
-    lines[..at].iter().filter_map(|line| read(line)).collect::<BTreeSet<_>>().len()
+/// That few of the many had been read when this was asked of Paperspace.
+async fn few_go_before(world: &World, before: usize, what: &str, asked: impl Fn(&str) -> bool) {
+    let lines = until(world, before, what, |lines| lines.iter().any(|line| asked(line))).await;
+    let at = lines.iter().position(|line| asked(line)).unwrap();
+    let reads = lines[..at].iter().filter_map(|line| read(line)).collect::<BTreeSet<_>>().len();
+    println!("{reads} of {RESOURCES} had been read before {what}");
+    assert!(reads < RESOURCES / 2, "{reads} of {RESOURCES} went before {what}");
+}
+
+fn creates(line: &str) -> bool {
+    line.contains("paperspace POST ") && line.contains("/machines: 200")
 }
 
 #[test]
@@ -77,15 +82,8 @@ fn after_a_restart_the_new_and_the_changed_pass_by_those_that_wait() {
         until(&world, before, "the first pass", |lines| lines.iter().any(|line| read(line).is_some())).await;
         user.create("new", &json!({})).await;
         user.edit("m239", json!({"machineName": "renamed"})).await;
-        let reads = reads_before_the_create(&world, before).await;
-        println!("{reads} of {RESOURCES} had been read when the new machine was asked for");
-        assert!(reads < RESOURCES / 2, "{reads} of {RESOURCES} went before");
-        let renamed = |line: &String| line.contains("paperspace PUT ");
-        let lines = until(&world, before, "the change", |lines| lines.iter().any(renamed)).await;
-        let at = lines.iter().position(renamed).unwrap();
-        let reads = lines[..at].iter().filter_map(|line| read(line)).collect::<BTreeSet<_>>().len();
-        println!("{reads} of {RESOURCES} had been read when the change was made");
-        assert!(reads < RESOURCES / 2, "{reads} of {RESOURCES} went before the change");
+        few_go_before(&world, before, "the new machine", creates).await;
+        few_go_before(&world, before, "the change", |line| line.contains("paperspace PUT ")).await;
 
         tokio::time::sleep(Duration::from_mins(1)).await;
         let lines = since(&world, before);
@@ -128,9 +126,7 @@ fn what_a_user_asks_for_passes_by_those_whose_machines_all_changed_at_once() {
         }
         until(&world, before, "the first pass", |lines| lines.iter().any(|line| read(line).is_some())).await;
         user.create("new", &json!({})).await;
-        let reads = reads_before_the_create(&world, before).await;
-        println!("{reads} of {RESOURCES} had been read when the new machine was asked for");
-        assert!(reads < RESOURCES / 2, "{reads} of {RESOURCES} went before");
+        few_go_before(&world, before, "the new machine", creates).await;
         tokio::time::sleep(Duration::from_mins(1)).await;
         user.until_quiet(Duration::from_mins(2)).await.unwrap();
         let on = |machine: &Value| machine["state"] == "ready";
