@@ -45,15 +45,19 @@ impl<K: Clone + Eq + Hash> Backlog<K> {
         self.at.insert(key, at);
     }
 
-    /// It goes to the queue by itself, or is gone.
-    pub(super) fn remove(&mut self, key: &K) {
-        if let Some(at) = self.at.remove(key) {
-            self.waiting.remove(&at);
-        }
+    /// It goes to the queue by itself, or is gone. True if it waited.
+    pub(super) fn remove(&mut self, key: &K) -> bool {
+        let waited = self.at.remove(key).and_then(|at| self.waiting.remove(&at)).is_some();
         if self.at.is_empty() {
             // It grows to all resources after a start, and is small ever after.
             self.at = HashMap::new();
         }
+        waited
+    }
+
+    /// A pass over it begins, and sees whatever it waits for. True if it waited, or it is its turn.
+    pub(super) fn begins(&mut self, key: &K) -> bool {
+        self.remove(key) || self.under_way.contains(key)
     }
 
     /// The next one that may go to the queue.
@@ -126,6 +130,19 @@ mod tests {
         assert!(!backlog.done(&0));
         assert!(backlog.done(&1));
         assert_eq!(all(&mut backlog), [2]);
+    }
+
+    #[test]
+    fn a_pass_that_begins_sees_what_was_waited_for_and_knows_that_it_was() {
+        let mut backlog = Backlog::new(1);
+        assert!(!backlog.begins(&1));
+        backlog.add(1, Turn::Woken);
+        backlog.add(2, Turn::Woken);
+        assert!(backlog.begins(&1), "it waited");
+        assert!(!backlog.begins(&1), "once");
+        assert_eq!(all(&mut backlog), [2]);
+        assert!(backlog.begins(&2), "it is its turn");
+        assert!(backlog.done(&2) && !backlog.begins(&2));
     }
 
     #[test]

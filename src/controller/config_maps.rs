@@ -43,12 +43,11 @@ impl Objects {
         let namespace = object.namespace().unwrap_or_default();
         let api = self.config_maps(&namespace);
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        let version = |map: ConfigMap| map.resource_version();
         match self.read_config_map(&namespace, name).await? {
             Some(map) if !is_ours(&map, object) => Ok(Written::Conflict),
             Some(mut map) => {
                 map.data = Some(data.clone());
-                written(within("writing the connection's ConfigMap", api.replace(name, &params, &map)).await, version)
+                written(within("writing the connection's ConfigMap", api.replace(name, &params, &map)).await, |_| None)
             }
             None => {
                 let metadata = ObjectMeta {
@@ -61,7 +60,7 @@ impl Objects {
                     ..ObjectMeta::default()
                 };
                 let map = ConfigMap { metadata, data: Some(data.clone()), ..ConfigMap::default() };
-                written(within("creating the connection's ConfigMap", api.create(&params, &map)).await, version)
+                written(within("creating the connection's ConfigMap", api.create(&params, &map)).await, |_| None)
             }
         }
     }

@@ -10,8 +10,11 @@ use kube::runtime::events::Reporter;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
+use super::awaited::Awaited;
 use super::credentials::{Credentials, LabelledSecrets};
+use super::line::Lines;
 use super::objects::Objects;
+use super::own::Own;
 use super::served::Served;
 use super::sources::Sources;
 use crate::fleet::Keys;
@@ -44,6 +47,10 @@ pub struct Context {
     pub clock: Clock,
     /// Random ids for attempts and operations.
     pub nonce: Nonce,
+    /// Who waits for a pass.
+    pub(super) lines: Lines,
+    /// What the watch need not tell.
+    pub(super) own: Own,
     pub(super) slots: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Slot>>>>,
 }
 
@@ -55,6 +62,8 @@ pub(super) struct Slot {
     pub(super) permit: Option<Permit>,
     /// The key that was last used for the resource: for its deletion, should its Secret go first.
     pub(super) last_key: Option<SecretString>,
+    /// What the last pass left to happen to the machine.
+    pub(super) awaited: Option<Box<Awaited>>,
     /// Passes that failed in a row.
     pub(super) failures: u32,
 }
@@ -68,6 +77,7 @@ impl Context {
     /// The resource is gone.
     pub(super) fn forget(&self, uid: &str) {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.own.forget(uid);
         for account in self.keys.all_accounts() {
             account.forget(uid);
         }

@@ -20,8 +20,8 @@ const STALE: Duration = Duration::from_secs(20);
 
 /// What came of a step.
 pub(super) enum Executed {
-    /// It was done, and the object's version is this now.
-    Done(Option<String>),
+    /// It was done; with the object as it is now, where the step wrote that.
+    Done(Option<Box<PaperspaceMachine>>),
     /// Paperspace did not do it, or it cannot be told: the next pass decides on that.
     Failed,
     /// The object changed meanwhile, or is gone: look again.
@@ -39,10 +39,16 @@ pub(super) async fn execute(
 ) -> Result<Executed, Error> {
     let version = object.resource_version();
     let written = match &decision.step {
-        Step::Nothing => return Ok(Executed::Done(version)),
-        Step::AddFinalizer => context.objects.add_finalizer(object).await?,
+        Step::Nothing => return Ok(Executed::Done(None)),
+        Step::AddFinalizer => {
+            context.own.writes(object, decision);
+            context.objects.add_finalizer(object).await?
+        }
         Step::RemoveFinalizer => context.objects.remove_finalizer(object).await?,
-        Step::Annotate { address } => context.objects.annotate(object, address).await?,
+        Step::Annotate { address } => {
+            context.own.writes(object, decision);
+            context.objects.annotate(object, address).await?
+        }
         Step::WriteAhead { id, create } => {
             // The place in the budget first: between the write and the request nothing may wait.
             let permit = match client.filter(|_| *create) {
@@ -54,7 +60,8 @@ pub(super) async fn execute(
                 None => None,
             };
             let sent = context.clock.now();
-            let written = context.objects.write_status(object, version.as_deref(), &decision.status).await?;
+            context.own.writes(object, decision);
+            let written = context.objects.write_status(object, &decision.status).await?;
             if matches!(written, Written::As(_)) {
                 slot.memory.write_ahead = Some(WriteAhead { id: id.clone(), sent });
                 slot.memory.reply = None;
@@ -82,7 +89,8 @@ pub(super) async fn execute(
         Written::Conflict => Executed::Conflict,
         Written::As(after) => {
             let added = decision.step == Step::AddFinalizer;
-            slot.memory = std::mem::take(&mut slot.memory).wrote(version.as_deref(), after.clone(), added);
+            let now = after.as_ref().and_then(|object| object.resource_version());
+            slot.memory = std::mem::take(&mut slot.memory).wrote(version.as_deref(), now, added);
             Executed::Done(after)
         }
     })
@@ -100,7 +108,7 @@ fn beside(context: &Context, object: &PaperspaceMachine, step: &Step, written: R
         }
     };
     slot.memory = std::mem::take(&mut slot.memory).learn(step, &outcome, object.metadata.generation, context.clock.now());
-    if outcome == Outcome::Done { Executed::Done(object.resource_version()) } else { Executed::Failed }
+    if outcome == Outcome::Done { Executed::Done(None) } else { Executed::Failed }
 }
 
 /// The client with its place in the budget taken, unless waiting for it made the look at the object too old to act on. A create has its
@@ -184,6 +192,6 @@ async fn call(context: &Context, object: &PaperspaceMachine, step: &Step, client
             tracing::info!(step = step.kind().as_str(), %error, "Paperspace did not do it");
             Executed::Failed
         }
-        Outcome::Done | Outcome::Machine(_) | Outcome::Script(_) => Executed::Done(object.resource_version()),
+        Outcome::Done | Outcome::Machine(_) | Outcome::Script(_) => Executed::Done(None),
     }
 }

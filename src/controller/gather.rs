@@ -12,7 +12,7 @@ use crate::crd::PaperspaceMachine;
 use crate::fleet::{Account, Interest, Listings, Opened, Seen, Wake};
 use crate::lifecycle::decide::decide;
 use crate::lifecycle::names::Mark;
-use crate::lifecycle::observe::{Access, Facts, KeySource, Listed, Listing, Moment, Observation, Question};
+use crate::lifecycle::observe::{Access, Facts, KeySource, Listed, Listing, MachineLook, Moment, Observation, Question};
 use crate::lifecycle::step::{Decision, Next};
 use crate::paperspace::{self, Client, clean_text, types::Machine};
 
@@ -32,6 +32,14 @@ pub(super) struct Gathering<'a> {
 pub(super) struct Gathered {
     pub(super) decision: Decision,
     pub(super) client: Option<Client>,
+    pub(super) looked: Option<Looked>,
+}
+
+/// The machine as the decision saw it, and how to look at it again.
+pub(super) struct Looked {
+    pub(super) account: Arc<Account>,
+    pub(super) client: Client,
+    pub(super) machine: Machine,
 }
 
 impl<'a> Gathering<'a> {
@@ -62,11 +70,15 @@ impl<'a> Gathering<'a> {
             match decide(&observation) {
                 Next::Act(decision) => {
                     let client = self.opened.get(&decision.memory.key).map(|o| o.client.clone());
-                    self.register(&decision);
+                    let look = self.look_of(&decision);
+                    let machine = look.as_ref().and_then(|look| look.machine.clone());
+                    self.register(&decision, look);
                     if let (Some(account), true) = (&account, observation.silence.is_some()) {
                         account.waits_for_an_answer(self.wake());
                     }
-                    return Ok(Gathered { decision: *decision, client });
+                    let looked = account.zip(client.clone()).zip(machine);
+                    let looked = looked.map(|((account, client), machine)| Looked { account, client, machine });
+                    return Ok(Gathered { decision: *decision, client, looked });
                 }
                 Next::Ask(question, memory) => {
                     slot.memory = *memory;
@@ -88,13 +100,16 @@ impl<'a> Gathering<'a> {
         Wake { namespace: self.object.namespace().unwrap_or_default(), name: self.object.name_any() }
     }
 
+    /// The last look at the resource's machine.
+    fn look_of(&self, decision: &Decision) -> Option<MachineLook> {
+        let looks = decision.status.machine_id.iter().flat_map(|id| [self.facts.machines.get(id), self.facts.direct.get(id)]);
+        looks.flatten().filter_map(|look| look.as_ref().ok()).max_by_key(|look| look.began).cloned()
+    }
+
     /// From now on the account wakes the resource when its machine changes.
-    fn register(&self, decision: &Decision) {
+    fn register(&self, decision: &Decision, look: Option<MachineLook>) {
         let Some(account) = self.account(decision.memory.key) else { return };
-        let wake = self.wake();
-        let machine = decision.status.machine_id.clone();
-        let looks = machine.iter().flat_map(|id| [self.facts.machines.get(id), self.facts.direct.get(id)]);
-        let seen = looks.flatten().filter_map(|look| look.as_ref().ok()).max_by_key(|look| look.began).cloned().map(Seen::from);
+        let (wake, machine, seen) = (self.wake(), decision.status.machine_id.clone(), look.map(Seen::from));
         account.interest(&self.object.uid().unwrap_or_default(), Interest { wake, mark: self.mark.clone(), machine, seen });
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Start with [`reconcile`]: one pass is gather (answer the core's questions), execute (at most one effect), write (status, then events).
 
+mod awaited;
 mod backlog;
 mod config_maps;
 mod context;
@@ -13,6 +14,7 @@ mod line;
 mod objects;
 mod operator;
 mod orphans;
+mod own;
 pub mod reconcile;
 mod run;
 pub mod seen;

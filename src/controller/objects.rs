@@ -19,8 +19,8 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What came of a conditional write.
 pub(super) enum Written {
-    /// The object's version now; none where the object is gone with the write.
-    As(Option<String>),
+    /// The resource as it is now; none where something else was written, or the resource is gone with the write.
+    As(Option<Box<PaperspaceMachine>>),
     /// Somebody else wrote meanwhile, or the object is gone: look again.
     Conflict,
 }
@@ -90,27 +90,22 @@ impl Objects {
         params: &PatchParams,
         what: &'static str,
     ) -> Result<Written, Error> {
-        let api: Api<PartialObjectMeta<PaperspaceMachine>> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
-        written(within(what, api.patch_metadata(&object.name_any(), params, patch)).await, |o| o.metadata.resource_version)
+        let api = self.machines(&object.namespace().unwrap_or_default());
+        written(within(what, api.patch(&object.name_any(), params, patch)).await, Some)
     }
 
     /// Writes the whole status over the version that was looked at.
-    pub(super) async fn write_status(
-        &self,
-        object: &PaperspaceMachine,
-        version: Option<&str>,
-        status: &PaperspaceMachineStatus,
-    ) -> Result<Written, Error> {
+    pub(super) async fn write_status(&self, object: &PaperspaceMachine, status: &PaperspaceMachineStatus) -> Result<Written, Error> {
         // Not by server-side apply: that leaves what somebody else wrote and the operator says nothing of, so that memory could not be
         // erased, or half of a field stayed that the server then refuses with every further write.
         let patch = json_patch(json!([
             {"op": "test", "path": "/metadata/uid", "value": object.uid()},
-            {"op": "test", "path": "/metadata/resourceVersion", "value": version},
+            {"op": "test", "path": "/metadata/resourceVersion", "value": object.resource_version()},
             {"op": "add", "path": "/status", "value": status},
         ]))?;
         let api = self.machines(&object.namespace().unwrap_or_default());
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        written(within("writing the status", api.patch_status(&object.name_any(), &params, &patch)).await, |o| o.metadata.resource_version)
+        written(within("writing the status", api.patch_status(&object.name_any(), &params, &patch)).await, Some)
     }
 
     /// Publishes an event. Each has a recorder of its own: one that remembers takes the next event with the same reason for a repetition,
@@ -188,9 +183,10 @@ fn json_patch(operations: serde_json::Value) -> Result<Patch<()>, Error> {
     serde_json::from_value(operations).map(Patch::Json).map_err(|e| Error::Unreadable(e.to_string()))
 }
 
-pub(super) fn written<T>(result: Result<T, Error>, version: impl Fn(T) -> Option<String>) -> Result<Written, Error> {
+/// What came of a write; `resource` gives the resource out of the answer, where it is that.
+pub(super) fn written<T>(result: Result<T, Error>, resource: impl Fn(T) -> Option<PaperspaceMachine>) -> Result<Written, Error> {
     match result {
-        Ok(object) => Ok(Written::As(version(object))),
+        Ok(object) => Ok(Written::As(resource(object).map(Box::new))),
         Err(Error::Kubernetes { what, source }) => match source.as_ref() {
             kube::Error::Api(s) if s.is_conflict() || s.is_not_found() || is_failed_test(s) => Ok(Written::Conflict),
             _ => Err(Error::Kubernetes { what, source }),

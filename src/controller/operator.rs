@@ -1,6 +1,5 @@
 //! The operator between its two APIs: watches, controllers and accounts, on whatever carries them.
 
-use std::collections::HashMap;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,9 +20,10 @@ use tracing::{error, info, warn};
 use super::backlog::Turn;
 use super::context::{Context, Outside};
 use super::credentials::{Credentials, LabelledSecrets, OwnKey};
-use super::line::Line;
+use super::line::{Line, Lines};
 use super::objects::{self, Objects};
 use super::orphans::Orphans;
+use super::own::Own;
 use super::reconcile::{error_policy, reconcile};
 use super::run::{Stopped, check};
 use super::seen::Seen;
@@ -32,14 +32,11 @@ use super::sources::Sources;
 use super::watch::{self, Listed};
 use crate::args::{Observe, RunArgs};
 use crate::crd::{CRD_NAME, FIELD_MANAGER};
-use crate::fleet::{Keys, Wake};
+use crate::fleet::Keys;
 use crate::lifecycle::observe::Settings;
 use crate::metrics::Metrics;
 use crate::paperspace::Rate;
 use crate::server::{Readiness, Stage};
-
-/// By watched namespace; `None` is all of them.
-type ByNamespace<T> = Arc<Mutex<HashMap<Option<String>, T>>>;
 
 /// One operator. Dropping it, or the future of [`Self::run`], ends everything that it has begun, at once.
 pub struct Operator {
@@ -48,7 +45,6 @@ pub struct Operator {
     concurrency: u16,
     keys: Arc<Keys>,
     context: Arc<Context>,
-    lines: ByNamespace<Line>,
     stores: Arc<Mutex<Vec<Store<Seen>>>>,
     orphans: Arc<Orphans>,
     stop: CancellationToken,
@@ -60,7 +56,7 @@ impl Operator {
         let (options, allowed) = check(args)?;
         let Outside { kubernetes: client, paperspace, clock, nonce } = outside;
         let metrics = Metrics::shared();
-        let lines: ByNamespace<Line> = Arc::default();
+        let lines = Lines::default();
         let setup = crate::fleet::Setup {
             options,
             rate: Rate::part(positive(args.api_rate), positive(args.api_burst), args.shard.map_or(NonZeroU16::MIN, |s| s.count())),
@@ -75,7 +71,7 @@ impl Operator {
             },
             wake: {
                 let lines = lines.clone();
-                Arc::new(move |wake| send(&lines, &wake))
+                Arc::new(move |wake| lines.add(&wake))
             },
             stop: stop.clone(),
         };
@@ -106,13 +102,15 @@ impl Operator {
             metrics,
             clock,
             nonce,
+            lines,
+            own: Own::default(),
             slots: Mutex::default(),
         });
         let watched = args.watch_namespace.iter().cloned().map(Some);
         let namespaces = if args.watch_namespace.is_empty() { vec![None] } else { watched.collect() };
         let orphans = Arc::new(Orphans::new(context.clone()));
         let concurrency = args.concurrency;
-        Ok(Self { client, namespaces, concurrency, keys, context, lines, stores: Arc::default(), orphans, stop })
+        Ok(Self { client, namespaces, concurrency, keys, context, stores: Arc::default(), orphans, stop })
     }
 
     /// What it counts.
@@ -150,13 +148,19 @@ impl Operator {
     }
 
     async fn control(&self, namespace: Option<String>, listed: Listed) {
-        let Self { client, concurrency, context, lines, stop, stores, .. } = self;
+        let Self { client, concurrency, context, stop, stores, .. } = self;
         let line = Line::new(*concurrency);
-        lines.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.clone(), line.clone());
+        context.lines.open(namespace.clone(), line.clone());
         let (secret_store, secrets) = watch::secrets(client.clone(), namespace.as_deref());
         context.secrets.watch(namespace.clone(), secret_store);
-        let (store, resources) =
-            watch::resources(client.clone(), namespace.as_deref(), context.served.clone(), line.clone(), listed.clone());
+        let (store, resources) = watch::resources(
+            client.clone(),
+            namespace.as_deref(),
+            context.served.clone(),
+            context.own.clone(),
+            line.clone(),
+            listed.clone(),
+        );
         stores.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
         let config_maps = watch::config_maps(client.clone(), namespace.as_deref());
         let others = join3(
@@ -246,13 +250,6 @@ fn own_key_changes(context: Arc<Context>, stop: CancellationToken) -> impl futur
         }
     })
     .right_stream()
-}
-
-fn send(lines: &ByNamespace<Line>, wake: &Wake) {
-    let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(line) = lines.get(&Some(wake.namespace.clone())).or_else(|| lines.get(&None)) {
-        line.add(ObjectRef::new(&wake.name).within(&wake.namespace), Turn::Woken);
-    }
 }
 
 /// Waits until the CRD is there and served, instead of dying without it. False if told to stop first.

@@ -8,6 +8,7 @@ use kube::runtime::events::{Event as KubeEvent, EventType};
 use kube::{Resource, ResourceExt};
 use tracing::{Instrument, debug, info, info_span, warn};
 
+use super::awaited::Awaited;
 use super::context::{Context, Slot};
 use super::error::Error;
 use super::execute::{Executed, execute};
@@ -15,95 +16,157 @@ use super::gather::{Gathered, Gathering};
 use super::objects::Written;
 use super::seen::Seen;
 use crate::crd::PaperspaceMachine;
+use crate::lifecycle::observe::Moment;
 use crate::lifecycle::step::{Decision, Event, Requeue, Step};
 use crate::lifecycle::{backoff, silence};
 use crate::metrics::{KindLabel, StepLabel};
 
-/// One pass, and one more where the first wrote down what is to be sent: between the two nothing may wait, least of all for other
-/// resources, since the fence counts.
+/// More than what follows at once from one change; a resource whose passes never end lets others go first.
+const MOST_PASSES: usize = 8;
+
+/// The passes that follow at once one from the other: between what is written down and what is sent nothing may wait, least of all for other
+/// resources, since the fence counts. None at all where the machine is only waited for, and looks as it did.
 pub async fn reconcile(seen: Arc<Seen>, context: Arc<Context>) -> Result<Action, Error> {
     let (namespace, name) = (seen.namespace().unwrap_or_default(), seen.name_any());
     let span = info_span!("reconcile", namespace, name, machine = tracing::field::Empty);
     async {
-        debug!("a pass");
-        let (wrote_ahead, action) = pass(&seen, &context).await?;
-        if wrote_ahead { Ok(pass(&seen, &context).await?.1) } else { Ok(action) }
+        let was_woken = context.lines.begins(&namespace, &name);
+        if let Some(action) = nothing_new(&seen, &context, was_woken).await {
+            return Ok(action);
+        }
+        let mut known = None;
+        for _ in 0..MOST_PASSES {
+            debug!("a pass");
+            match Box::pin(pass(&seen, &context, known)).await? {
+                Passed::On(object) => known = object,
+                Passed::Through(action) => return Ok(action),
+            }
+        }
+        Ok(Action::requeue(Duration::ZERO))
     }
     .instrument(span)
     .await
 }
 
-/// Gathers, decides, executes, writes, and says when to look again; and whether a request was written down that is still to be sent.
-async fn pass(seen: &Seen, context: &Context) -> Result<(bool, Action), Error> {
-    let (namespace, name) = (seen.namespace().unwrap_or_default(), seen.name_any());
+async fn nothing_new(seen: &Seen, context: &Context, was_woken: bool) -> Option<Action> {
+    let slot = context.slot(seen.uid());
+    let mut slot = slot.lock().await;
+    Awaited::look(seen, context, &mut slot, was_woken).await
+}
+
+/// How a pass ended.
+enum Passed {
+    /// With more to do at once, on the object as it is known to be, or else on what is read anew.
+    On(Option<Known>),
+    /// With something to wait for.
+    Through(Action),
+}
+
+/// The object as it was at some moment after this one.
+struct Known {
+    object: Box<PaperspaceMachine>,
+    at: Moment,
+}
+
+/// Reads the object, unless it is known.
+async fn read(seen: &Seen, context: &Context) -> Result<Option<Known>, Error> {
+    let at = context.clock.now();
+    let object = context.objects.read(&seen.namespace().unwrap_or_default(), &seen.name_any()).await?;
+    Ok(object.map(|object| Known { object: Box::new(object), at }))
+}
+
+/// Gathers, decides, executes, writes, and says when to look again.
+async fn pass(seen: &Seen, context: &Context, known: Option<Known>) -> Result<Passed, Error> {
     context.metrics.reconciles.inc();
-    let began = context.clock.now();
-    let Some(object) = context.objects.read(&namespace, &name).await? else {
+    let known = match known {
+        Some(known) => Some(known),
+        None => read(seen, context).await?,
+    };
+    let Some(mut known) = known else {
         context.forget(seen.uid());
-        return Ok((false, Action::await_change()));
+        return Ok(Passed::Through(Action::await_change()));
     };
     // It left what is served, or another one has its name, and the watch has not said so yet.
-    if !context.served.serves(&object) {
-        return Ok((false, Action::await_change()));
+    if !context.served.serves(&known.object) {
+        return Ok(Passed::Through(Action::await_change()));
     }
-    if let Some(machine) = object.status.as_ref().and_then(|s| s.machine_id.as_deref()) {
+    if let Some(machine) = known.object.status.as_ref().and_then(|s| s.machine_id.as_deref()) {
         tracing::Span::current().record("machine", machine);
     }
-    let slot = context.slot(&object.uid().unwrap_or_default());
+    let slot = context.slot(&known.object.uid().unwrap_or_default());
     let mut slot = slot.lock().await;
     let nonce = (context.nonce)();
-    let Gathered { decision, client } = Gathering::new(context, &object).decide(&mut slot, began, &nonce).await?;
+    let Gathered { decision, client, looked } = Gathering::new(context, &known.object).decide(&mut slot, known.at, &nonce).await?;
     slot.memory = decision.memory.clone();
     if decision.step != Step::Nothing {
         info!(step = decision.step.kind().as_str(), "step");
         context.metrics.steps.get_or_create(&StepLabel { step: decision.step.kind().as_str() }).inc();
     }
-    let executed = execute(context, &object, &decision, client.as_ref(), began, &mut slot).await?;
-    let wrote_ahead = matches!((&decision.step, &executed), (Step::WriteAhead { .. }, Executed::Done(_)));
-    let action = match executed {
-        Executed::Done(version) => {
-            let action = finish(context, &object, &decision, version, &mut slot).await?;
-            let news = client.as_ref().and_then(|client| client.budget().news(seen.uid()));
-            if let Some(news) = news {
-                context.publish(&kube_event(&silence::event(&news)), &object.object_ref(&())).await;
-            }
-            action
+    let now = context.clock.now();
+    let executed = execute(context, &known.object, &decision, client.as_ref(), known.at, &mut slot).await?;
+    match executed {
+        Executed::Done(None) => {}
+        Executed::Done(Some(object)) => known = Known { object, at: now },
+        Executed::Failed | Executed::Conflict => {
+            slot.failures = 0;
+            return Ok(Passed::Through(Action::requeue(Duration::ZERO)));
         }
-        Executed::Failed | Executed::Conflict => Action::requeue(Duration::ZERO),
-    };
+    }
+    let finished = finish(context, &mut known, &decision, &mut slot).await?;
     slot.failures = 0;
-    Ok((wrote_ahead, action))
+    let news = client.as_ref().and_then(|client| client.budget().news(seen.uid()));
+    if let Some(news) = news {
+        context.publish(&kube_event(&silence::event(&news)), &known.object.object_ref(&())).await;
+    }
+    Ok(match (finished, &decision.step) {
+        // What is sent is decided on what is there after it was written down.
+        (Finished::AsDecided, Step::WriteAhead { .. }) => Passed::On(None),
+        (Finished::AsDecided, _) if decision.requeue == Requeue::After(Duration::ZERO) => Passed::On(Some(known)),
+        (Finished::AsDecided, _) => {
+            slot.awaited = Awaited::after(context, &known.object, &decision, looked);
+            Passed::Through(when_to_look_again(context, &known.object, &decision))
+        }
+        (Finished::Conflict, _) => Passed::Through(Action::requeue(Duration::ZERO)),
+    })
 }
 
-/// Writes the status if it differs, then publishes the events, and says when to look again.
-async fn finish(
-    context: &Context,
-    object: &PaperspaceMachine,
-    decision: &Decision,
-    version: Option<String>,
-    slot: &mut Slot,
-) -> Result<Action, Error> {
+enum Finished {
+    AsDecided,
+    /// Somebody else wrote meanwhile, or the object is gone: look again.
+    Conflict,
+}
+
+/// Writes the status if it differs, then publishes the events.
+async fn finish(context: &Context, known: &mut Known, decision: &Decision, slot: &mut Slot) -> Result<Finished, Error> {
     let removed = decision.step == Step::RemoveFinalizer;
     let written_already = matches!(decision.step, Step::WriteAhead { .. });
-    let differs = object.status.clone().unwrap_or_default() != decision.status;
-    let mut action = when_to_look_again(context, object, decision);
+    let differs = known.object.status.clone().unwrap_or_default() != decision.status;
+    let mut finished = Finished::AsDecided;
     if differs && !written_already && !removed {
         context.metrics.status_writes.inc();
-        match context.objects.write_status(object, version.as_deref(), &decision.status).await? {
-            Written::As(after) => slot.memory = std::mem::take(&mut slot.memory).wrote(version.as_deref(), after, false),
+        let (before, now) = (known.object.resource_version(), context.clock.now());
+        context.own.writes(&known.object, decision);
+        match context.objects.write_status(&known.object, &decision.status).await? {
+            Written::As(after) => {
+                let version = after.as_ref().and_then(|object| object.resource_version());
+                slot.memory = std::mem::take(&mut slot.memory).wrote(before.as_deref(), version, false);
+                if let Some(object) = after {
+                    *known = Known { object, at: now };
+                }
+            }
             // What the step did is done, so its events are true; what the status says is decided again.
-            Written::Conflict if decision.step == Step::Nothing => return Ok(Action::requeue(Duration::ZERO)),
-            Written::Conflict => action = Action::requeue(Duration::ZERO),
+            Written::Conflict if decision.step == Step::Nothing => return Ok(Finished::Conflict),
+            Written::Conflict => finished = Finished::Conflict,
         }
     }
     if removed {
-        context.forget(&object.uid().unwrap_or_default());
+        context.forget(&known.object.uid().unwrap_or_default());
     }
-    let about = object.object_ref(&());
+    let about = known.object.object_ref(&());
     for event in &decision.events {
         context.publish(&kube_event(event), &about).await;
     }
-    Ok(action)
+    Ok(finished)
 }
 
 /// As decided; where no list tells of changes, also what waits for one looks again and again. A look that failed keeps its back-off.

@@ -10,7 +10,9 @@ use kube::{Resource, ResourceExt};
 use serde::Deserialize;
 
 use crate::crd::conditions::RECONCILING;
-use crate::crd::{CreationOutcome, FINALIZER, OperationState, PaperspaceMachine, RECONCILE_REQUESTED, RESTART_REQUESTED};
+use crate::crd::{
+    CreationOutcome, FINALIZER, OperationState, PaperspaceMachine, PaperspaceMachineStatus, RECONCILE_REQUESTED, RESTART_REQUESTED,
+};
 use crate::lifecycle::orphans::{Named, named_by};
 
 /// A resource as the API gives it: one that cannot be read must not stop the others.
@@ -42,6 +44,11 @@ impl Seen {
     /// The resource's uid.
     pub fn uid(&self) -> &str {
         &self.uid
+    }
+
+    /// What of it is worth a pass when it changes.
+    pub(super) fn gist(&self) -> u64 {
+        self.gist
     }
 
     /// Whether nothing in the resource waits for a pass, so that others may go before it.
@@ -89,7 +96,7 @@ impl From<Whole> for Seen {
         Self {
             meta: kept,
             uid: meta.uid.clone().unwrap_or_default().into(),
-            gist: gist(&whole),
+            gist: gist(meta, object.and_then(|o| o.status.as_ref())),
             settled: object.is_some_and(settled),
             uses: object.map(uses).unwrap_or_default(),
             named: object.map(named_by),
@@ -127,17 +134,13 @@ impl Resource for Seen {
 }
 
 /// A change that may ask for something: of the spec, of requests, of what the operator relies on, or a deletion. Its own reports are none.
-fn gist(whole: &Whole) -> u64 {
+pub(super) fn gist(meta: &ObjectMeta, status: Option<&PaperspaceMachineStatus>) -> u64 {
     let mut hash = DefaultHasher::new();
-    let meta = whole.meta();
     // A generation alone would miss the finalizer, annotations, and on some servers a deletion.
     (&meta.uid, meta.generation, meta.deletion_timestamp.as_ref().map(|t| t.0), &meta.finalizers, &meta.annotations).hash(&mut hash);
-    if let DeserializeGuard(Ok(object)) = whole {
-        // A status that lost its memory is worth a look.
-        let status = object.status.as_ref();
-        (status.and_then(|s| s.machine_id.as_ref()), status.and_then(|s| s.creation.as_ref()).map(|c| &c.id)).hash(&mut hash);
-        status.and_then(|s| s.owned_script.as_ref()).and_then(|o| o.creation.as_ref()).map(|c| &c.id).hash(&mut hash);
-    }
+    // A status that lost its memory is worth a look.
+    (status.and_then(|s| s.machine_id.as_ref()), status.and_then(|s| s.creation.as_ref()).map(|c| &c.id)).hash(&mut hash);
+    status.and_then(|s| s.owned_script.as_ref()).and_then(|o| o.creation.as_ref()).map(|c| &c.id).hash(&mut hash);
     hash.finish()
 }
 

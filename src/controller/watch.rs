@@ -12,6 +12,7 @@ use tokio::sync::SetOnce;
 
 use super::backlog::Turn;
 use super::line::Line;
+use super::own::Own;
 use super::seen::Seen;
 use super::served::Served;
 use crate::crd::names::{USE_CREDENTIALS, USE_LABEL, USE_SCRIPT};
@@ -26,12 +27,13 @@ pub(super) fn resources(
     client: Client,
     namespace: Option<&str>,
     served: Served,
+    own: Own,
     line: Line,
     listed: Listed,
 ) -> (Store<Seen>, impl Stream<Item = Result<Seen, watcher::Error>> + Send + 'static) {
     let (store, writer) = reflector::store();
     let config = watcher::Config { label_selector: served.labels(), ..watcher::Config::default() };
-    let mut intake = Intake { served, store: store.clone(), writer, line, listed };
+    let mut intake = Intake { served, own, store: store.clone(), writer, line, listed };
     let stream = watcher(api::<Seen>(client, namespace), config)
         .default_backoff()
         .filter_map(move |event| ready(event.map(|event| intake.take(event)).transpose()));
@@ -41,6 +43,7 @@ pub(super) fn resources(
 /// What becomes of what the watch tells.
 struct Intake {
     served: Served,
+    own: Own,
     store: Store<Seen>,
     writer: Writer<Seen>,
     line: Line,
@@ -63,7 +66,8 @@ impl Intake {
                 let key = ObjectRef::from_obj(seen);
                 let before = self.store.get(&key);
                 let can_wait = before.is_none() && seen.is_settled() && matches!(event, watcher::Event::InitApply(_));
-                if before.is_some_and(|before| seen.is_like(&before)) {
+                let known = before.is_some_and(|before| seen.is_like(&before));
+                if self.own.is_told_by(seen) || known {
                     None
                 } else if can_wait {
                     self.line.add(key, Turn::Listed);
@@ -188,7 +192,7 @@ mod tests {
 
     fn intake() -> Intake {
         let (store, writer) = reflector::store();
-        Intake { served: Served::default(), store, writer, line: Line::new(4), listed: Listed::default() }
+        Intake { served: Served::default(), own: Own::default(), store, writer, line: Line::new(4), listed: Listed::default() }
     }
 
     /// Whether what is told is worth a pass at once, one after the other; and who waits then.

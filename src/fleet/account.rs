@@ -1,6 +1,6 @@
 //! One account: its list, its budget, and who is woken by a change.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,8 +26,7 @@ pub struct Account {
     clients: Mutex<Vec<Client>>,
     /// By the resource's uid.
     interests: Mutex<HashMap<String, Interest>>,
-    /// Which machines were asked for lately, and when.
-    asked: Mutex<HashMap<String, Duration>>,
+    asked: Mutex<Asked>,
     wake: Box<dyn Fn(Wake) + Send + Sync>,
     /// What else the account has, as far as somebody asked.
     pub listings: Listings,
@@ -35,6 +34,28 @@ pub struct Account {
     max_machines: Mutex<Option<usize>>,
     /// Who wants something of an API that does not answer.
     waiting: Mutex<BTreeSet<Wake>>,
+}
+
+/// Which machines were asked for lately.
+#[derive(Default)]
+struct Asked {
+    last: HashMap<String, Duration>,
+    /// Every time that one was asked for, in order.
+    times: VecDeque<(Duration, String)>,
+}
+
+impl Asked {
+    /// How many were asked for in this time, with this one.
+    fn with(&mut self, id: &str, now: Duration, within: Duration) -> usize {
+        self.last.insert(id.to_owned(), now);
+        self.times.push_back((now, id.to_owned()));
+        while let Some((at, id)) = self.times.pop_front_if(|(at, _)| now.saturating_sub(*at) > within) {
+            if self.last.get(&id) == Some(&at) {
+                self.last.remove(&id);
+            }
+        }
+        self.last.len()
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -184,11 +205,7 @@ impl Account {
 
     /// Whether so many machines are looked at one by one that a list costs less.
     fn many_asked(&self, id: &str) -> bool {
-        let now = (self.now)();
-        let mut asked = lock(&self.asked);
-        asked.retain(|_, at| now.saturating_sub(*at) <= self.transition);
-        asked.insert(id.to_owned(), now);
-        asked.len() > self.snapshot().map_or(1, |s| s.pages())
+        lock(&self.asked).with(id, (self.now)(), self.transition) > self.snapshot().map_or(1, |s| s.pages())
     }
 
     /// One machine by a direct GET.

@@ -13,6 +13,9 @@ use super::pass::{End, Flow, Pass};
 use super::step::Step;
 use super::{about, accessors, addresses, attached, change, connection, create, diff, networks, power, resize, restart, scripts, vanish};
 
+/// For how long a machine on its way need not be thought about while it looks the same.
+const LOOKS_ALIKE: Duration = Duration::from_mins(1);
+
 /// A bound machine.
 pub(super) fn decide(p: &mut Pass, id: &str, team: &str) -> End {
     match run(p, id, team) {
@@ -40,7 +43,8 @@ fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
     }
     if machine.state == MachineState::Provisioning {
         let because = Because::new(Reason::Provisioning, format!("Paperspace is creating machine {id}"));
-        return Err(p.wait(because, Some(p.o.settings.transition)));
+        p.again_when_different(LOOKS_ALIKE);
+        return Err(p.wait(because, None));
     }
     p.status.handled_reconcile_at = asked_now.or(p.status.handled_reconcile_at.take());
     about::look(p, machine)?;
@@ -69,7 +73,15 @@ fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
     // A machine that is off and may not be started stays off until somebody else does something, which the list shows.
     let waits = p.read_only() && machine.state == MachineState::Off;
     if p.ready.progress == crate::crd::reason::Progress::Working && !waits {
-        p.again(p.o.settings.transition);
+        if power::is_moving(&machine.state) {
+            p.again_when_different(LOOKS_ALIKE);
+        } else {
+            p.again(p.o.settings.transition);
+        }
+    }
+    if let Some(left) = power::comes_up_in_passing(p, machine) {
+        p.again_when_different(left);
+        return Err(p.end_quietly(Step::Nothing));
     }
     p.again_before_unseen();
     Err(p.end(Step::Nothing))
@@ -101,7 +113,10 @@ fn still_ours(p: &mut Pass, machine: &Machine) -> Flow<()> {
     let address = names::address(&team, &machine.id, &p.mark);
     if !p.read_only() && p.annotation(ADDRESS_OF_MACHINE) != Some(&address) {
         // Nothing follows at once on a machine that was just made.
-        p.again(if machine.state == MachineState::Provisioning { p.o.settings.transition } else { Duration::ZERO });
+        match machine.state {
+            MachineState::Provisioning => p.again_when_different(LOOKS_ALIKE),
+            _ => p.again(Duration::ZERO),
+        }
         return Err(p.end_quietly(Step::Annotate { address }));
     }
     Ok(())

@@ -44,8 +44,8 @@ impl<'a> Pass<'a> {
     /// is as it should be need not count the minutes while its account is read: when that ends, the account tells everyone.
     pub(super) fn again_before_unseen(&mut self) {
         let is_well = self.ready.reason.ready() == Some(Truth::True) && self.synced.reason.synced() == Some(Truth::True);
-        let is_told = self.is_idle() && is_well && self.o.unobserved_for < NOT_OBSERVED_AFTER / 2;
-        if self.again.is_none() && !is_told {
+        let is_told = is_well && self.o.unobserved_for < NOT_OBSERVED_AFTER / 2;
+        if self.again.is_none() && self.same_for.is_none() && !is_told {
             self.again(self.believed_for().saturating_sub(self.o.unobserved_for).max(Duration::from_mins(1)));
         }
     }

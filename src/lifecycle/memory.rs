@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use crate::crd::CreationOutcome;
 use crate::crd::conditions::Because;
-use crate::paperspace::{self, types::Machine};
+use crate::paperspace::{
+    self,
+    types::{Machine, MachineState},
+};
 
 use super::observe::{KeySource, Moment};
 use super::step::{Outcome, Step, StepKind};
@@ -41,6 +44,8 @@ pub struct Memory {
     pub sent: BTreeMap<StepKind, (u32, Duration)>,
     /// The last event of the machine's power that a start waits for, and when this process first saw it.
     pub power_event: Option<(String, Duration)>,
+    /// The state that the machine passes through without the status saying so, and since when this process has seen it in that.
+    pub passing: Option<Box<(MachineState, Duration)>>,
     /// For which start and address of the machine its desktop was last asked about, and when.
     pub desktop_asked: Option<(String, Duration)>,
     /// When the snapshots could last not be listed.

@@ -38,6 +38,8 @@ pub(super) struct Pass<'a> {
     pub(super) held: Option<Because>,
     /// The soonest that any part wants to look again.
     pub(super) again: Option<Duration>,
+    /// What happens next shows in the machine itself: nothing need be decided for so long while that stays as it is.
+    pub(super) same_for: Option<Duration>,
     /// The machine that a step would act on, when it was looked at, and whether by a GET of its own.
     pub(super) look: Option<(String, Duration, bool)>,
 }
@@ -56,6 +58,7 @@ impl<'a> Pass<'a> {
             synced: starting,
             held: None,
             again: None,
+            same_for: None,
             look: None,
         }
     }
@@ -146,6 +149,11 @@ impl<'a> Pass<'a> {
         self.again = Some(self.again.map_or(after, |soonest| soonest.min(after)));
     }
 
+    /// Looks at the machine again and again, and decides anew when it is different, or after this long.
+    pub(super) fn again_when_different(&mut self, within: Duration) {
+        self.same_for = Some(self.same_for.map_or(within, |soonest| soonest.min(within)));
+    }
+
     pub(super) fn ask(&self, question: Question) -> End {
         Next::Ask(question, Box::new(self.memory.clone()))
     }
@@ -233,13 +241,26 @@ impl<'a> Pass<'a> {
         if self.status.applied.as_ref().is_some_and(|a| *a == Applied::default()) {
             self.status.applied = None;
         }
+        let (requeue, same_for) = self.next_look();
         Next::Act(Box::new(Decision {
             step,
             status: self.status.clone(),
             events: std::mem::take(&mut self.events),
             memory: self.memory.clone(),
-            requeue: self.again.map_or(Requeue::OnChange, Requeue::After),
+            requeue,
+            same_for,
         }))
+    }
+
+    /// When to look again, and for how long a look at the machine may be enough.
+    fn next_look(&self) -> (Requeue, Option<Duration>) {
+        let every = self.o.settings.transition;
+        match (self.again, self.same_for) {
+            (None, None) => (Requeue::OnChange, None),
+            (Some(after), None) => (Requeue::After(after), None),
+            (Some(after), Some(_)) if after <= every => (Requeue::After(after), None),
+            (after, Some(within)) => (Requeue::After(every), Some(after.map_or(within, |after| after.min(within)))),
+        }
     }
 
     /// A warning for each reason that a person has to know of, when it is new.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::crd::conditions::Because;
+use crate::crd::conditions::{Because, READY, SYNCED};
 use crate::crd::reason::Reason;
-use crate::crd::{OperationName, OperationState, PowerState};
+use crate::crd::{OperationName, OperationState, PaperspaceMachineStatus, PowerState};
 use crate::paperspace::Error;
 use crate::paperspace::types::{Machine, MachineEvent, MachineState};
 
@@ -95,7 +95,10 @@ pub(super) fn view(p: &Pass, machine: &Machine) -> Because {
 /// Starts or stops the machine if its state asks for it.
 pub(super) fn decide(p: &mut Pass, machine: &Machine) -> Flow<()> {
     match machine.state {
-        MachineState::Ready => p.memory.sent.remove(&StepKind::Start),
+        MachineState::Ready => {
+            p.memory.passing = None;
+            p.memory.sent.remove(&StepKind::Start)
+        }
         MachineState::Off => p.memory.sent.remove(&StepKind::Stop),
         _ => None,
     };
@@ -121,11 +124,10 @@ fn start(p: &mut Pass, machine: &Machine) -> Flow<()> {
     }
     let events = p.machine_events(&machine.id)?;
     if let Some(pending) = unfinished(events) {
-        let age = Duration::try_from(p.o.now.wall.duration_since(pending.dt_created)).unwrap_or_default();
         let just_made = p.old().and_then(|s| s.state.as_deref()) == Some(MachineState::Provisioning.as_str());
-        if just_made && age < p.o.settings.transition * 2 {
-            // Between being made and coming up it is off for a moment: not worth a write for each machine of a fleet.
-            p.again(p.o.settings.transition);
+        if let Some(left) = in_passing(p, machine).filter(|_| just_made) {
+            // Between being made and coming up.
+            p.again_when_different(left);
             return Err(p.end_quietly(Step::Nothing));
         }
         p.ready = Because::new(Reason::Starting, format!("machine {} is off; its {} is under way", machine.id, pending.name));
@@ -163,6 +165,46 @@ fn start(p: &mut Pass, machine: &Machine) -> Flow<()> {
     p.normal("Starting", format!("starting machine {}", machine.id));
     p.again(p.o.settings.transition);
     Err(p.end(Step::Start { id: machine.id.clone() }))
+}
+
+/// What is left of the moment for which a machine may be in a state without the status saying so: that is not worth a write for each machine of
+/// a fleet that comes up.
+fn in_passing(p: &mut Pass, machine: &Machine) -> Option<Duration> {
+    let now = p.o.now.mono;
+    let known = p.memory.passing.take().filter(|passing| passing.0 == machine.state);
+    let passing = known.unwrap_or_else(|| Box::new((machine.state.clone(), now)));
+    let since = passing.1;
+    p.memory.passing = Some(passing);
+    (since + p.o.settings.transition * 2).checked_sub(now).filter(|left| !left.is_zero())
+}
+
+/// The same of a machine that comes up, where the status would say nothing new but how far it is.
+pub(super) fn comes_up_in_passing(p: &mut Pass, machine: &Machine) -> Option<Duration> {
+    let old = p.old().filter(|old| old.state.as_deref() == Some(MachineState::Starting.as_str()))?;
+    let reason = |kind| old.condition(kind).map(|c| (c.reason.as_str(), c.observed_generation));
+    let said = |because: &Because| Some((because.reason.as_str(), p.generation()));
+    let draft = PaperspaceMachineStatus { state: old.state.clone(), conditions: old.conditions.clone(), ..p.status.clone() };
+    let nothing_new = machine.state == MachineState::ServiceReady
+        && p.events.is_empty()
+        && p.held.is_none()
+        && reason(READY) == said(&p.ready)
+        && reason(SYNCED) == said(&p.synced)
+        && old.observed_generation == p.generation()
+        && draft == *old;
+    if nothing_new { in_passing(p, machine) } else { None }
+}
+
+/// Whether the machine is on its way to another state, so that the next thing that happens to it is that it is in that.
+pub(super) fn is_moving(state: &MachineState) -> bool {
+    match state {
+        MachineState::Provisioning
+        | MachineState::Starting
+        | MachineState::ServiceReady
+        | MachineState::Stopping
+        | MachineState::Restarting
+        | MachineState::Upgrading => true,
+        MachineState::Off | MachineState::Ready | MachineState::Unknown(_) => false,
+    }
 }
 
 fn out_of_capacity(machine: &Machine, rest: &str) -> Because {

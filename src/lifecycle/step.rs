@@ -34,6 +34,8 @@ pub struct Decision {
     pub memory: Memory,
     /// When to look again.
     pub requeue: Requeue,
+    /// Where that is only a look at the machine: for how long one that shows it as this pass saw it makes another pass superfluous.
+    pub same_for: Option<Duration>,
 }
 
 /// When to look again.

@@ -10,7 +10,10 @@ use super::lies;
 use super::rules::{Bounds, TICK, Without};
 use super::store::Store;
 use super::world::{Act, Deed, Life, MACHINES, Machine, Numbered, Object, Origin};
-use crate::crd::{ADDRESS_OF_MACHINE, CreationOutcome, DeletionPolicy, FINALIZER, PaperspaceMachine, status::time};
+use crate::crd::conditions::{READY, SYNCED};
+use crate::crd::{
+    ADDRESS_OF_MACHINE, CreationOutcome, DeletionPolicy, FINALIZER, PaperspaceMachine, PaperspaceMachineStatus, status::time,
+};
 use crate::fleet::{Account, Snapshot};
 use crate::lifecycle::decide::decide;
 use crate::lifecycle::memory::Memory;
@@ -76,7 +79,7 @@ pub(super) struct Decided {
     pub(super) memory: Numbered,
     /// Nothing, if it is to wait.
     pub(super) act: Option<Act>,
-    /// It waits for a change alone.
+    /// It waits for a change alone, though not all is as it should be: of that the account tells.
     pub(super) on_change: bool,
     pub(super) used: Used,
 }
@@ -194,12 +197,16 @@ pub(super) fn decided(bounds: &Bounds, store: &Store, scene: &Scene) -> Decided 
                 return Decided {
                     memory: store.memory(decision.memory),
                     act: (deed.is_some() || status != scene.object.status).then_some(act),
-                    on_change: decision.requeue == Requeue::OnChange,
+                    on_change: decision.requeue == Requeue::OnChange && !is_well(&decision.status),
                     used: pass.used,
                 };
             }
         }
     }
+}
+
+fn is_well(status: &PaperspaceMachineStatus) -> bool {
+    [READY, SYNCED].iter().all(|kind| status.condition(kind).is_some_and(|c| c.status == "True"))
 }
 
 fn deed(step: &Step, bounds: &Bounds) -> Option<Deed> {

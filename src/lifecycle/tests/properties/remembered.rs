@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::answers::{error, machine};
+use super::answers::{error, machine, state};
 use super::anything::{NONCES, around, creation, id, operation, user_id};
 use crate::crd::conditions::Because;
 use crate::crd::reason::Reason;
@@ -89,6 +89,7 @@ pub(super) fn memory(d: &mut Dice, now: Moment) -> Memory {
         gone: d.maybe(|d| (d.word(&["deletion, attempt n1"]), ago(d))),
         keyless_since: d.maybe(ago),
         people: people(d, now.mono),
+        passing: d.maybe(|d| Box::new((state(d), ago(d)))),
     }
 }
 
