@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::crd::conditions::{Because, READY, SYNCED};
 use crate::crd::reason::Reason;
-use crate::crd::{OperationName, OperationState, PaperspaceMachineStatus, PowerState};
+use crate::crd::{Applied, OperationName, OperationState, PaperspaceMachineStatus, PowerState};
 use crate::paperspace::Error;
 use crate::paperspace::types::{Machine, MachineEvent, MachineState};
 
@@ -125,7 +125,7 @@ fn start(p: &mut Pass, machine: &Machine) -> Flow<()> {
     let events = p.machine_events(&machine.id)?;
     if let Some(pending) = unfinished(events) {
         let just_made = p.old().and_then(|s| s.state.as_deref()) == Some(MachineState::Provisioning.as_str());
-        if let Some(left) = in_passing(p, machine).filter(|_| just_made) {
+        if let Some(left) = in_passing(p, machine, 2).filter(|_| just_made) {
             // Between being made and coming up.
             p.again_when_different(left);
             return Err(p.end_quietly(Step::Nothing));
@@ -167,15 +167,15 @@ fn start(p: &mut Pass, machine: &Machine) -> Flow<()> {
     Err(p.end(Step::Start { id: machine.id.clone() }))
 }
 
-/// What is left of the moment for which a machine may be in a state without the status saying so: that is not worth a write for each machine of
-/// a fleet that comes up.
-fn in_passing(p: &mut Pass, machine: &Machine) -> Option<Duration> {
+/// What is left of the time, in looks, for which a machine may be in a state without the status saying so: that is not worth a write for each
+/// machine of a fleet that comes up.
+fn in_passing(p: &mut Pass, machine: &Machine, looks: u32) -> Option<Duration> {
     let now = p.o.now.mono;
     let known = p.memory.passing.take().filter(|passing| passing.0 == machine.state);
     let passing = known.unwrap_or_else(|| Box::new((machine.state.clone(), now)));
     let since = passing.1;
     p.memory.passing = Some(passing);
-    (since + p.o.settings.transition * 2).checked_sub(now).filter(|left| !left.is_zero())
+    (since + p.o.settings.transition * looks).checked_sub(now).filter(|left| !left.is_zero())
 }
 
 /// The same of a machine that comes up, where the status would say nothing new but how far it is.
@@ -183,7 +183,8 @@ pub(super) fn comes_up_in_passing(p: &mut Pass, machine: &Machine) -> Option<Dur
     let old = p.old().filter(|old| old.state.as_deref() == Some(MachineState::Starting.as_str()))?;
     let reason = |kind| old.condition(kind).map(|c| (c.reason.as_str(), c.observed_generation));
     let said = |because: &Because| Some((because.reason.as_str(), p.generation()));
-    let draft = PaperspaceMachineStatus { state: old.state.clone(), conditions: old.conditions.clone(), ..p.status.clone() };
+    let applied = p.status.applied.clone().filter(|applied| *applied != Applied::default());
+    let draft = PaperspaceMachineStatus { state: old.state.clone(), conditions: old.conditions.clone(), applied, ..p.status.clone() };
     let nothing_new = machine.state == MachineState::ServiceReady
         && p.events.is_empty()
         && p.held.is_none()
@@ -191,7 +192,7 @@ pub(super) fn comes_up_in_passing(p: &mut Pass, machine: &Machine) -> Option<Dur
         && reason(SYNCED) == said(&p.synced)
         && old.observed_generation == p.generation()
         && draft == *old;
-    if nothing_new { in_passing(p, machine) } else { None }
+    if nothing_new { in_passing(p, machine, 6) } else { None }
 }
 
 /// Whether the machine is on its way to another state, so that the next thing that happens to it is that it is in that.

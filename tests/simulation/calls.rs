@@ -12,8 +12,8 @@ const SEED: u64 = 13;
 const MANY: u64 = 200;
 
 #[test]
-fn from_apply_to_ready_a_machine_costs_at_most_three_calls_and_its_share_of_the_lists() {
-    let calls: BTreeMap<String, u64> = simulate(async {
+fn from_apply_to_ready_a_machine_costs_few_calls_of_either_api() {
+    let (calls, kubernetes): (BTreeMap<String, u64>, Vec<(bool, String)>) = simulate(async {
         let world = World::new(SEED, None, &[]);
         let user = User::new(&world);
         process::keep_running(&world, 0);
@@ -24,11 +24,26 @@ fn from_apply_to_ready_a_machine_costs_at_most_three_calls_and_its_share_of_the_
             user.until_settled(&format!("m{n}")).await.unwrap();
         }
         let Value::Object(calls) = world.truth()["calls"].take() else { panic!("no calls") };
-        calls.into_iter().map(|(route, count)| (route, count.as_u64().unwrap())).collect()
+        let calls = calls.into_iter().map(|(route, count)| (route, count.as_u64().unwrap())).collect();
+        (calls, world.history().iter().filter_map(|line| of_a_resource(line)).collect())
     });
     println!("until {MANY} machines were ready: {calls:?}");
     let of = |route: &str| calls.get(route).copied().unwrap_or_default();
     assert_eq!(of("POST /machines"), MANY);
     let own: u64 = calls.iter().filter(|(route, _)| *route != "GET /machines").map(|(_, count)| count).sum();
     assert!(own <= 3 * MANY, "{own} calls that no list serves: {calls:?}");
+
+    let count = |writes: bool| kubernetes.iter().filter(|(wrote, _)| *wrote == writes).count() as u64;
+    println!("Kubernetes: {} reads, {} writes", count(false), count(true));
+    let one = format!("/m{}", MANY / 2);
+    let told = || kubernetes.iter().filter(|(_, path)| path.trim_end_matches("/status").ends_with(&one)).collect::<Vec<_>>();
+    assert!(count(true) <= 7 * MANY, "{} writes: {:?}", count(true), told());
+    assert!(count(false) <= 8 * MANY, "{} reads: {:?}", count(false), told());
+}
+
+/// Whether a call of the operator that was written down changes a resource or reads it, and its path.
+fn of_a_resource(line: &str) -> Option<(bool, String)> {
+    let (method, rest) = line.split_once(": kubernetes ")?.1.split_once(' ')?;
+    let path = rest.split([':', '?']).next()?;
+    path.contains("/paperspacemachines/").then(|| (method != "GET", path.to_owned()))
 }

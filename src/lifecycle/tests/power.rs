@@ -3,7 +3,7 @@
 use super::cloud::{Fault, rejected};
 use super::world::{World, secs};
 use crate::crd::{PowerState, PublicIpKind, PublicIpSpec};
-use crate::lifecycle::step::{Outcome, Step, StepKind};
+use crate::lifecycle::step::{Outcome, Requeue, Step, StepKind};
 use crate::paperspace::types::{EventState, MachineState};
 
 #[test]
@@ -261,6 +261,48 @@ fn that_a_new_machine_is_off_for_a_moment_before_it_comes_up_is_not_written() {
 }
 
 #[test]
+fn how_far_a_machine_is_on_its_way_up_is_not_written_unless_it_stays_there() {
+    let starting = || {
+        let mut world = World::running(|_| ());
+        world.machine().state = MachineState::Starting;
+        world.step();
+        assert_eq!(world.status().state.as_deref(), Some("starting"));
+        world.machine().state = MachineState::ServiceReady;
+        world.sleep(secs(5));
+        world
+    };
+    let mut world = starting();
+    let writes = world.status_writes;
+    let quiet = world.pass();
+    assert_eq!((quiet.requeue, quiet.same_for), (Requeue::After(secs(5)), Some(secs(30))));
+    world.sleep(secs(29));
+    world.step();
+    assert_eq!(world.status_writes, writes);
+    world.sleep(secs(1));
+    world.step();
+    assert_eq!((world.status_writes, world.status().state.as_deref()), (writes + 1, Some("serviceready")));
+
+    let mut renamed = starting();
+    renamed.machine().os = "Another".to_owned();
+    renamed.step();
+    assert_eq!(renamed.status().state.as_deref(), Some("serviceready"), "what else is new is written, and this with it");
+}
+
+#[test]
+fn what_moves_is_passed_over_when_it_is_different_and_else_every_minute() {
+    for state in [MachineState::Provisioning, MachineState::Starting, MachineState::Stopping, MachineState::Upgrading] {
+        let mut world = World::running(|_| ());
+        world.machine().state = state.clone();
+        let decision = world.pass();
+        assert_eq!((decision.requeue, decision.same_for), (Requeue::After(secs(5)), Some(secs(60))), "{state}");
+    }
+    let mut off = World::running(|_| ());
+    off.machine().state = MachineState::Off;
+    let started = off.pass();
+    assert_eq!((started.step.kind(), started.same_for), (StepKind::Start, None), "what becomes of a start shows in events, too");
+}
+
+#[test]
 fn under_manual_the_first_start_is_awaited_too() {
     let mut world = World::new(|s| s.power_state = PowerState::Manual);
     world.run_until(StepKind::Create);
@@ -333,6 +375,6 @@ fn what_is_off_and_may_not_be_started_is_left_to_the_list_and_what_moves_is_watc
         world.edit(|s| s.suspend = true);
         world.machine().state = state.clone();
         let requeue = world.pass().requeue;
-        assert_eq!(requeue == crate::lifecycle::step::Requeue::After(secs(5)), soon, "{state}: {requeue:?}");
+        assert_eq!(requeue == Requeue::After(secs(5)), soon, "{state}: {requeue:?}");
     }
 }
