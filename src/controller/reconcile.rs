@@ -66,20 +66,22 @@ enum Passed {
 struct Known {
     object: Box<PaperspaceMachine>,
     at: Moment,
+    /// The pass that knows it wrote it.
+    written: bool,
 }
 
 /// Reads the object, unless it is known.
 async fn read(seen: &Seen, context: &Context) -> Result<Option<Known>, Error> {
     let at = context.clock.now();
     let object = context.objects.read(&seen.namespace().unwrap_or_default(), &seen.name_any()).await?;
-    Ok(object.map(|object| Known { object: Box::new(object), at }))
+    Ok(object.map(|object| Known { object: Box::new(object), at, written: false }))
 }
 
 /// Gathers, decides, executes, writes, and says when to look again.
 async fn pass(seen: &Seen, context: &Context, known: Option<Known>) -> Result<Passed, Error> {
     context.metrics.reconciles.inc();
     let known = match known {
-        Some(known) => Some(known),
+        Some(known) => Some(Known { written: false, ..known }),
         None => read(seen, context).await?,
     };
     let Some(mut known) = known else {
@@ -106,7 +108,7 @@ async fn pass(seen: &Seen, context: &Context, known: Option<Known>) -> Result<Pa
     let executed = execute(context, &known.object, &decision, client.as_ref(), known.at, &mut slot).await?;
     match executed {
         Executed::Done(None) => {}
-        Executed::Done(Some(object)) => known = Known { object, at: now },
+        Executed::Done(Some(object)) => known = Known { object, at: now, written: true },
         Executed::Failed | Executed::Conflict => {
             slot.failures = 0;
             return Ok(Passed::Through(Action::requeue(Duration::ZERO)));
@@ -121,7 +123,10 @@ async fn pass(seen: &Seen, context: &Context, known: Option<Known>) -> Result<Pa
     Ok(match (finished, &decision.step) {
         // What is sent is decided on what is there after it was written down.
         (Finished::AsDecided, Step::WriteAhead { .. }) => Passed::On(None),
-        (Finished::AsDecided, _) if decision.requeue == Requeue::After(Duration::ZERO) => Passed::On(Some(known)),
+        (Finished::AsDecided, _) if decision.requeue == Requeue::After(Duration::ZERO) => {
+            // As it was just written it is there; while Paperspace was called it may have changed.
+            Passed::On(Some(known).filter(|known| known.written))
+        }
         (Finished::AsDecided, _) => {
             slot.awaited = Awaited::after(context, &known.object, &decision, looked);
             Passed::Through(when_to_look_again(context, &known.object, &decision))
@@ -151,7 +156,7 @@ async fn finish(context: &Context, known: &mut Known, decision: &Decision, slot:
                 let version = after.as_ref().and_then(|object| object.resource_version());
                 slot.memory = std::mem::take(&mut slot.memory).wrote(before.as_deref(), version, false);
                 if let Some(object) = after {
-                    *known = Known { object, at: now };
+                    *known = Known { object, at: now, written: true };
                 }
             }
             // What the step did is done, so its events are true; what the status says is decided again.

@@ -38,7 +38,7 @@ fn from_apply_to_ready_a_machine_costs_few_calls_of_either_api() {
     let one = format!("/m{}", MANY / 2);
     let told = || kubernetes.iter().filter(|(_, path)| path.trim_end_matches("/status").ends_with(&one)).collect::<Vec<_>>();
     assert!(count(true) <= 7 * MANY, "{} writes: {:?}", count(true), told());
-    assert!(count(false) <= 8 * MANY, "{} reads: {:?}", count(false), told());
+    assert!(count(false) <= 9 * MANY, "{} reads: {:?}", count(false), told());
 }
 
 /// Whether a call of the operator that was written down changes a resource or reads it, and its path.
