@@ -1,5 +1,5 @@
-//! What a machine on its way is waited for: a look at it that shows nothing new makes a pass over its resource superfluous. Where many
-//! machines come up, most of the passes would be such.
+//! Looks at a machine of which nothing is expected but that it changes: one that shows nothing new makes a pass over its resource superfluous.
+//! Where many machines come up, most of the passes would be such.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,9 @@ use crate::crd::PaperspaceMachine;
 use crate::fleet::Account;
 use crate::lifecycle::step::{Decision, Requeue};
 use crate::paperspace::{Client, types::Machine};
+
+/// For how long looks alone are enough where nothing else is waited for.
+const A_WHILE: Duration = Duration::from_mins(10);
 
 /// What a pass left to happen to the machine.
 pub(super) struct Awaited {
@@ -31,8 +34,13 @@ pub(super) struct Awaited {
 impl Awaited {
     /// After a pass that decided so, and left the resource as this object is.
     pub(super) fn after(context: &Context, object: &PaperspaceMachine, decision: &Decision, looked: Option<Looked>) -> Option<Box<Self>> {
-        let (Requeue::After(every), Some(within)) = (decision.requeue, decision.same_for) else { return None };
         let Looked { account, client, machine } = looked?;
+        let (every, within) = match (decision.requeue, decision.same_for) {
+            (Requeue::After(every), Some(within)) => (every, within),
+            // Where no list tells of changes, these looks are how they are found.
+            (Requeue::After(after), None) => (context.keys.looks_every(&object.uid()?)?, after),
+            (Requeue::OnChange, _) => (context.keys.looks_every(&object.uid()?)?, A_WHILE),
+        };
         let until = context.clock.mono() + within;
         Some(Box::new(Self { account, client, machine, gist: gist(&object.metadata, object.status.as_ref()), every, until }))
     }
