@@ -93,7 +93,7 @@ fn of_large(figures: &Figures, all: &[Figures], bar: &mut dyn FnMut(&str, String
         bar(
             "a change of a spec reaches the API within 3 times what it takes with 100 resources (p99)",
             format!("{large} ms, {small} ms with 100"),
-            large <= small * 3,
+            large <= small.saturating_mul(3),
         );
     }
 }

@@ -128,8 +128,9 @@ pub(crate) struct Latency {
 }
 
 impl Latency {
-    /// Of these samples, by nearest rank.
-    pub(crate) fn of(mut samples: Vec<i64>) -> Self {
+    /// Of so many changes, by nearest rank: those without a sample took longer than anybody waited.
+    pub(crate) fn of(mut samples: Vec<i64>, changes: usize) -> Self {
+        samples.resize(changes, i64::MAX);
         samples.sort_unstable();
         let rank = |percent: usize| samples[(samples.len() * percent).div_ceil(100).max(1) - 1];
         Self { samples: samples.len(), p50: rank(50), p99: rank(99), max: rank(100) }

@@ -27,7 +27,8 @@
 //!   quiet, and its machine is looked at in each pass.
 //! - Back-offs and requeues: a pass may come at any time. What is remembered of failures is kept only as far as it holds a create back.
 //! - Failing reads (they end a pass without a decision), keys that are missing, and more than one account per resource.
-//! - A read of the object is never old: the shell reads it afresh, and what it decides from it is written conditionally. That a mutation
+//! - A read of the object is never old: the shell reads it afresh, or has just written it, and what it decides from it is written conditionally.
+//!   A create comes after a read. That a mutation
 //!   starts within 20 s of that read is not needed here: a deletion is never taken back, and a create has its fence.
 //! - The lists of one pass lag alike, except for pages that shift; a GET lags only for a machine that was made within the fence. A GET that
 //!   still finds what is gone, and 404s that come and go for old machines (a 200 in between starts their settle again), do not occur.
