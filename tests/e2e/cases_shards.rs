@@ -12,39 +12,43 @@ use super::harness::{Operator, PATIENCE, Setup, Test, holds_for, wait_for};
 const PATIENT: [&str; 6] = ["--lease-duration", "8s", "--renew-deadline", "6s", "--retry-period", "500ms"];
 
 /// A case that starts its operators itself, in whose namespace they may have leases.
-fn several(name: &str, setup: Setup) -> Test {
+pub(super) fn several(name: &str, setup: Setup) -> Test {
     let t = Test::with(name, Setup { stopped: true, ..setup });
     t.kubectl(&["create", "role", "leases", "--verb=get,create,update", "--resource=leases.coordination.k8s.io"]);
     t.kubectl(&["create", "rolebinding", "leases", "--role=leases", "--serviceaccount=paperspace-operator:paperspace-operator"]);
     t
 }
 
-/// Another operator that runs for a lease, started.
-fn candidate(t: &Test, name: &str, flags: &[&str]) -> Operator {
+/// Another operator that runs for a lease, not yet started.
+pub(super) fn candidate(t: &Test, name: &str, flags: &[&str]) -> Operator {
     let namespace = ["--lease-namespace", &t.namespace, "--log", "info,paperspace_operator=debug"];
-    let operator = t.another_operator(name, &[&PATIENT, flags, &namespace].concat());
+    t.another_operator(name, &[&PATIENT, flags, &namespace].concat())
+}
+
+fn started(t: &Test, name: &str, flags: &[&str]) -> Operator {
+    let operator = candidate(t, name, flags);
     operator.start();
     operator
 }
 
 fn shards(t: &Test, count: u16) -> Vec<Operator> {
-    let shard = |index| candidate(t, &format!("{index}-of-{count}"), &["--shard", &format!("{index}/{count}")]);
+    let shard = |index| started(t, &format!("{index}-of-{count}"), &["--shard", &format!("{index}/{count}")]);
     (0..count).map(shard).collect()
 }
 
 /// Has both of its leases.
-fn serves(operator: &Operator) -> bool {
+pub(super) fn serves(operator: &Operator) -> bool {
     operator.log().matches(" INFO held lease=").count() == 2
 }
 
 #[track_caller]
-fn wait_serving(operators: &[Operator]) {
+pub(super) fn wait_serving(operators: &[Operator]) {
     for operator in operators {
         wait_for("both leases", PATIENCE, || serves(operator).then_some(()));
     }
 }
 
-fn many(t: &Test, count: usize) -> Vec<String> {
+pub(super) fn many(t: &Test, count: usize) -> Vec<String> {
     let names: Vec<String> = (0..count).map(|n| format!("m{n}")).collect();
     let items: Vec<Value> = names.iter().map(|name| t.machine(name, json!({}))).collect();
     t.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}));
@@ -85,7 +89,7 @@ fn each_by_its_own(t: &Test, operators: &[Operator], names: &[String]) {
     assert!(!busy.contains(&0), "{} resources leave a shard without one", names.len());
 }
 
-fn end(operators: &[Operator]) {
+pub(super) fn end(operators: &[Operator]) {
     for operator in operators {
         operator.stop();
         assert!(!operator.log().contains("panicked at"), "it panicked");
@@ -161,13 +165,13 @@ fn a_shard_that_is_killed_in_the_midst_of_a_create_makes_no_second_machine_and_h
 #[test]
 fn an_operator_that_was_frozen_for_longer_than_its_lease_ends_without_changing_anything() {
     let t = several("frozen-leader", Setup { settle: "120s", ..Setup::USUAL });
-    let first = candidate(&t, "first", &["--leader-elect"]);
+    let first = started(&t, "first", &["--leader-elect"]);
     wait_serving(std::slice::from_ref(&first));
     let names = many(&t, 6);
     for name in &names {
         t.wait_ready(name);
     }
-    let second = candidate(&t, "second", &["--leader-elect"]);
+    let second = started(&t, "second", &["--leader-elect"]);
     wait_for("to stand by", PATIENCE, || second.log().contains("waiting: it is held by").then_some(()));
     first.signal("STOP");
     // All of it reaches the first one when it wakes up.
@@ -195,9 +199,9 @@ fn an_operator_that_was_frozen_for_longer_than_its_lease_ends_without_changing_a
 #[test]
 fn of_two_operators_with_the_same_shard_one_works_and_the_other_takes_over_when_it_ends() {
     let t = several("same-shard", Setup::USUAL);
-    let first = candidate(&t, "first", &["--shard", "0/1"]);
+    let first = started(&t, "first", &["--shard", "0/1"]);
     wait_serving(std::slice::from_ref(&first));
-    let second = candidate(&t, "second", &["--shard", "0/1"]);
+    let second = started(&t, "second", &["--shard", "0/1"]);
     wait_for("to stand by", PATIENCE, || second.log().contains("waiting: it is held by").then_some(()));
     t.apply(&t.machine("a", json!({})));
     t.wait_ready("a");

@@ -38,6 +38,7 @@ mod resources;
 pub(crate) mod simulator;
 mod storm;
 mod test;
+mod wire;
 
 use std::future::Future;
 use std::sync::OnceLock;

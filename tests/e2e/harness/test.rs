@@ -4,11 +4,12 @@ use std::fs;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::control_plane::{ControlPlane, work_dir};
 use super::operator::Operator;
 use super::simulator::{Simulator, TEAM};
+use super::wire::Wire;
 use super::{PATIENCE, block_on, wait_for};
 
 /// The operator's own key.
@@ -106,6 +107,20 @@ impl Test {
         let mut arguments = self.operator.arguments.clone();
         arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
         Operator::new(&format!("{}-{name}", self.namespace), without_repetition(arguments), self.operator.environment.clone())
+    }
+
+    /// This operator reaches Kubernetes over the wire from now on.
+    pub(crate) fn wire_to_kubernetes(&self, operator: &mut Operator) -> Wire {
+        let mut config = self.plane.kubeconfig_of_the_operator();
+        let server = &mut config["clusters"][0]["cluster"]["server"];
+        let address = server.as_str().and_then(|url| url.strip_prefix("https://")).expect("a server");
+        let wire = Wire::to(address.parse().expect("its address"));
+        *server = json!(format!("https://{}", wire.address));
+        let path = work_dir().join(format!("{}-wire.kubeconfig", self.namespace));
+        fs::write(&path, config.to_string()).expect("a kubeconfig");
+        operator.environment.retain(|(name, _)| name != "KUBECONFIG");
+        operator.environment.push(("KUBECONFIG".to_owned(), path.display().to_string()));
+        wire
     }
 
     /// The case has seen what it wanted: the invariant holds, and the operator ends in order.
