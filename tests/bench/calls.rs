@@ -50,6 +50,11 @@ impl Calls {
         self.sum(|route| route == "GET /machines")
     }
 
+    /// The lists of what may belong to nobody, each once an hour, whenever that falls.
+    pub(crate) fn hourly(&self) -> u64 {
+        self.sum(|route| ["GET /public-ips", "GET /startup-scripts"].contains(&route)).min(2)
+    }
+
     /// Those about one machine.
     pub(crate) fn of_machines(&self) -> u64 {
         self.sum(|route| route == "POST /machines" || route.contains("/machines/{id}"))

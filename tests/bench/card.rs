@@ -8,7 +8,6 @@ use serde_json::json;
 use super::bars::Bar;
 use super::calls::TRANSIT_MILLISECONDS;
 use super::figures::{Creation, Figures, Latency, Observe};
-use super::latency::PATIENCE;
 use super::settings::Settings;
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -148,10 +147,8 @@ fn kib(bytes: u64) -> String {
 }
 
 fn latency(latency: &Latency) -> String {
-    let show = |milliseconds: i64| match milliseconds {
-        i64::MAX => format!("over {} s", PATIENCE.as_secs()),
-        ..1000 => format!("{milliseconds} ms"),
-        _ => format!("{:.1} s", milliseconds as f64 / 1000.0),
+    let show = |milliseconds: i64| {
+        if milliseconds < 1000 { format!("{milliseconds} ms") } else { format!("{:.1} s", milliseconds as f64 / 1000.0) }
     };
     format!("{} / {}", show(latency.p50), show(latency.p99))
 }

@@ -71,7 +71,8 @@ impl Creation {
 
 impl Idle {
     pub(crate) fn calls_an_hour(&self) -> f64 {
-        self.calls.all() as f64 * 3600.0 / self.seconds
+        let hourly = self.calls.hourly();
+        (self.calls.all() - hourly) as f64 * 3600.0 / self.seconds + hourly as f64
     }
 }
 
@@ -128,9 +129,8 @@ pub(crate) struct Latency {
 }
 
 impl Latency {
-    /// Of so many changes, by nearest rank: those without a sample took longer than anybody waited.
-    pub(crate) fn of(mut samples: Vec<i64>, changes: usize) -> Self {
-        samples.resize(changes, i64::MAX);
+    /// Of these samples, by nearest rank.
+    pub(crate) fn of(mut samples: Vec<i64>) -> Self {
         samples.sort_unstable();
         let rank = |percent: usize| samples[(samples.len() * percent).div_ceil(100).max(1) - 1];
         Self { samples: samples.len(), p50: rank(50), p99: rank(99), max: rank(100) }

@@ -6,6 +6,7 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use paperspace_operator::crd::PaperspaceMachine;
 use serde_json::{Value, json};
 
+use super::figures::Observe;
 use super::harness::block_on;
 use super::world::NAMESPACE;
 
@@ -43,9 +44,10 @@ pub(crate) fn create(client: &kube::Client, size: usize) {
     }));
 }
 
-/// A change that is mended in place, by one PUT.
-pub(crate) async fn change(api: &Api<DynamicObject>, name: &str) {
-    let patch = json!({"spec": {"autoSnapshot": {"keep": 3}}});
+/// A change that is mended in place, by one PUT. A fleet that is measured twice is changed to something else the second time.
+pub(crate) async fn change(api: &Api<DynamicObject>, name: &str, observe: Observe) {
+    let keep = if observe == Observe::Shared { 3 } else { 4 };
+    let patch = json!({"spec": {"autoSnapshot": {"keep": keep}}});
     api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
 }
 
