@@ -203,10 +203,7 @@ impl World {
         fs::copy(self.cluster.join("kubeconfig"), &kubeconfig).unwrap();
         let token = self.run(&format!("kubectl -n {NAMESPACE} create token {account} --duration 1h"));
         let config = format!("kubectl --kubeconfig '{}' config", kubeconfig.display());
-        self.run(&format!(
-            "{config} set-credentials pod --token '{}'; {config} set-context --current --user pod --namespace {NAMESPACE}",
-            token.trim()
-        ));
+        self.run(&format!("{config} set-credentials pod --token '{}'; {config} set-context --current --user pod", token.trim()));
         let mut command = apart(binary());
         command.args(container["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()));
         for variable in container["env"].as_array().unwrap() {
