@@ -274,3 +274,19 @@ impl Account {
         self.snapshot().map(|s| s.marked(mark)).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_was_asked_for_lately_is_counted_once_and_not_for_longer() {
+        let mut asked = Asked::default();
+        let mut at = |id, second| asked.with(id, Duration::from_secs(second), Duration::from_secs(5));
+        assert_eq!([at("a", 0), at("b", 1), at("a", 4)], [1, 2, 2]);
+        assert_eq!(at("c", 6), 3, "b is five seconds old, and a was asked for again");
+        assert_eq!(at("c", 7), 2, "b is older");
+        assert_eq!(at("c", 10), 1);
+        assert_eq!((asked.last.len(), asked.times.len()), (1, 3), "nothing is kept for ever");
+    }
+}

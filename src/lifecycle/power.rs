@@ -24,6 +24,12 @@ use super::trouble;
 /// How long after its creation a machine may be seen off before its start is queued.
 const CREATE_GRACE: Duration = Duration::from_secs(10);
 
+/// For how many looks a machine that was just made may be off, its start under way, before the status says so.
+const OFF_IN_PASSING: u32 = 2;
+
+/// For how many looks the status need not say how far a machine is that comes up.
+const COMING_UP: u32 = 6;
+
 /// The state in one word for people.
 pub(super) fn word(state: &MachineState) -> &'static str {
     match state {
@@ -125,7 +131,7 @@ fn start(p: &mut Pass, machine: &Machine) -> Flow<()> {
     let events = p.machine_events(&machine.id)?;
     if let Some(pending) = unfinished(events) {
         let just_made = p.old().and_then(|s| s.state.as_deref()) == Some(MachineState::Provisioning.as_str());
-        if let Some(left) = in_passing(p, machine, 2).filter(|_| just_made) {
+        if just_made && let Some(left) = in_passing(p, machine, OFF_IN_PASSING) {
             // Between being made and coming up.
             p.again_when_different(left);
             return Err(p.end_quietly(Step::Nothing));
@@ -192,7 +198,7 @@ pub(super) fn comes_up_in_passing(p: &mut Pass, machine: &Machine) -> Option<Dur
         && reason(SYNCED) == said(&p.synced)
         && old.observed_generation == p.generation()
         && draft == *old;
-    if nothing_new { in_passing(p, machine, 6) } else { None }
+    if nothing_new { in_passing(p, machine, COMING_UP) } else { None }
 }
 
 /// Whether the machine is on its way to another state, so that the next thing that happens to it is that it is in that.
