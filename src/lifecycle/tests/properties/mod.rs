@@ -2,6 +2,7 @@
 
 mod answers;
 mod anything;
+mod cases;
 mod estate;
 mod fixed_point;
 mod lives;

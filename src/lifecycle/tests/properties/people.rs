@@ -1,6 +1,6 @@
 //! What is promised to those who may use a machine.
 
-use super::promises::{Case, Decided, before, deleting, ensure, read_only};
+use super::cases::{Case, Decided, before, deleting, ensure, read_only};
 use crate::crd::*;
 use crate::lifecycle::observe::{Listing, Question};
 use crate::lifecycle::step::{Decision, Step};

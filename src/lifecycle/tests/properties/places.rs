@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::promises::{Case, Decided, before, deleting, ensure, is_anothers, is_ours, seen};
+use super::cases::{Case, Decided, before, deleting, ensure, is_anothers, is_ours, seen};
 use crate::crd::*;
 use crate::lifecycle::decide::deletion_policy;
 use crate::lifecycle::desired::named_address;

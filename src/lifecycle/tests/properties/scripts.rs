@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::world::MARK;
-use super::promises::{Case, Decided, before, deleting, ensure, read_only};
+use super::cases::{Case, Decided, before, deleting, ensure, read_only};
 use crate::crd::{Creation, CreationOutcome, DeletionPolicy};
 use crate::lifecycle::decide::deletion_policy;
 use crate::lifecycle::destroy::made_then;
