@@ -93,6 +93,8 @@ fn an_interrupted_demo_leaves_nothing() {
         let mut demo = make_demo(directory.path());
         until_said(directory.path(), &mut demo, words);
         std::thread::sleep(Duration::from_millis(700));
+        // Twice, as when make passes on what the terminal has sent already.
+        signal(name, &demo);
         signal(name, &demo);
         let _ = demo.wait().unwrap();
         // A killed make does not wait for what it started.
