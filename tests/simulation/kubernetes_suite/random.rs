@@ -147,7 +147,7 @@ fn random(rng: &mut StdRng) -> Write {
         9 => Write::PutStatus { name, status: status(rng), stale },
         10..12 => Write::Finalizers { name, finalizers: finalizers(rng), stale },
         12..14 => Write::WholeStatus { name, status: status(rng), stale },
-        14..16 => Write::Apply { name, manager, force, fields: without_null_annotations(fields(rng)) },
+        14..16 => Write::Apply { name, manager, force, fields: applicable(fields(rng)) },
         16..21 => Write::ApplyStatus { name, manager, force, status: status(rng), tied, stale },
         _ => Write::Delete { name, tied, stale },
     }
@@ -157,10 +157,15 @@ fn finalizers(rng: &mut StdRng) -> Value {
     [json!([]), json!(["example.dev/x"]), json!(["example.dev/y", "example.dev/x"])].choose(rng).unwrap().clone()
 }
 
-/// An applied null becomes an empty text, which nobody relies on.
-fn without_null_annotations(mut fields: Value) -> Value {
+/// Without what nobody relies on: an applied null becomes an empty text, and where an apply names metadata that is empty, the real server
+/// takes it as news once a second.
+fn applicable(mut fields: Value) -> Value {
     if let Some(annotations) = fields.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
         annotations.retain(|_, value| !value.is_null());
+    }
+    let empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(serde_json::Map::is_empty);
+    if let Some(metadata) = fields["metadata"].as_object_mut() {
+        metadata.retain(|_, value| !empty(value));
     }
     fields
 }
