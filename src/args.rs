@@ -25,7 +25,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the controller until told to stop.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// List what the account has that belongs to no resource of this cluster, and what it costs. Nothing is changed.
     Orphans(OrphansArgs),
     /// Print a manifest that equals an existing machine, to adopt it. Nothing is changed.
@@ -97,7 +97,17 @@ pub struct RunArgs {
     /// with --shard.
     #[arg(long, env = "PAPERSPACE_OPERATOR_LEADER_ELECT")]
     pub leader_elect: bool,
-    /// Namespace of the leases; default: POD_NAMESPACE, or that of the pod's account, or of the kubeconfig's context.
+    /// Write nothing to Paperspace: conditions and events say what would be done. Status, finalizers and annotations are written.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_DRY_RUN")]
+    pub dry_run: bool,
+    /// While a ConfigMap of this name is in the operator's namespace, nothing is written to Paperspace. Empty: there is no such stop.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_STOP_CONFIG_MAP", default_value = "paperspace-operator-stop", value_parser = dns_name_or_nothing)]
+    pub stop_config_map: String,
+    /// How many machines of an account may be destroyed within an hour, those that others destroy counted too: a number, or `unlimited`.
+    /// What is over it waits. 0 destroys nothing.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_MAX_DESTROYS_PER_HOUR", default_value = "20", value_parser = most)]
+    pub max_destroys_per_hour: Most,
+    /// Namespace of the leases and of --stop-config-map; default: POD_NAMESPACE, or that of the pod's account, or of the kubeconfig's context.
     #[arg(long, env = "PAPERSPACE_OPERATOR_LEASE_NAMESPACE", value_parser = dns_label)]
     pub lease_namespace: Option<String>,
     /// For how long a lease must have been seen without a renewal before another one takes it.
@@ -125,6 +135,24 @@ pub struct RunArgs {
     /// Which logs: a level, or directives such as `info,paperspace_operator=debug`.
     #[arg(long, env = "PAPERSPACE_OPERATOR_LOG", default_value = "info")]
     pub log: String,
+}
+
+/// A limit, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Most {
+    /// So many.
+    Number(u32),
+    /// As many as there are.
+    Unlimited,
+}
+
+impl From<Most> for Option<u32> {
+    fn from(most: Most) -> Self {
+        match most {
+            Most::Number(number) => Some(number),
+            Most::Unlimited => None,
+        }
+    }
 }
 
 /// How the machines of an account are looked at.
@@ -236,6 +264,17 @@ fn cluster_id(text: &str) -> Result<String, String> {
         return Err("allowed are 1 to 20 lower case letters, digits and inner dashes".to_owned());
     }
     Ok(text.to_owned())
+}
+
+fn most(text: &str) -> Result<Most, String> {
+    match text {
+        "unlimited" => Ok(Most::Unlimited),
+        number => number.parse().map(Most::Number).map_err(|_| "allowed are whole numbers from 0, and unlimited".to_owned()),
+    }
+}
+
+fn dns_name_or_nothing(text: &str) -> Result<String, String> {
+    if text.is_empty() { Ok(String::new()) } else { dns_name(text) }
 }
 
 fn why(text: &str) -> Result<Why, String> {

@@ -16,7 +16,7 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     paperspace::install_crypto_provider();
     let done = match Args::parse().command {
-        Command::Run(args) => run(args),
+        Command::Run(args) => run(*args),
         Command::Orphans(args) => ask(command::orphans(args, environment_key())),
         Command::AdoptManifest(args) => ask(command::adopt_manifest(args, environment_key())),
         Command::Crd(args) => print_crd(&args),

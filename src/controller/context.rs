@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::awaited::Awaited;
+use super::brake::Brake;
 use super::credentials::{Credentials, LabelledSecrets};
 use super::line::Lines;
 use super::objects::Objects;
@@ -39,6 +40,8 @@ pub struct Context {
     pub(super) served: Served,
     /// Settings of the decisions.
     pub settings: Settings,
+    /// Whether anything may be written to Paperspace.
+    pub(super) brake: Brake,
     /// Whose Kubernetes events these are.
     pub reporter: Reporter,
     /// Counters.
@@ -116,6 +119,8 @@ pub struct Outside {
     pub clock: Clock,
     /// Chance.
     pub nonce: Nonce,
+    /// The namespace of the operator's own objects.
+    pub namespace: String,
 }
 
 /// The clocks, read here and nowhere else.

@@ -1,5 +1,6 @@
 //! Executes one step. Every choice was made before.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt;
@@ -9,6 +10,7 @@ use super::credentials::unreachable;
 use super::error::Error;
 use super::objects::Written;
 use crate::crd::PaperspaceMachine;
+use crate::fleet::Account;
 use crate::lifecycle::memory::WriteAhead;
 use crate::lifecycle::observe::Moment;
 use crate::lifecycle::step::{Decision, Outcome, Step};
@@ -77,6 +79,7 @@ pub(super) async fn execute(
             let written = context.objects.delete_config_map(object, name).await;
             return Ok(beside(context, object, &decision.step, written, slot));
         }
+        Step::Delete { id } if !has_a_place(context, object, id) => return Ok(Executed::Conflict),
         step => {
             return Ok(match ready_client(context, step, client, began).await {
                 Ready::Client(client) => call(context, object, step, &client, slot).await,
@@ -94,6 +97,16 @@ pub(super) async fn execute(
             Executed::Done(after)
         }
     })
+}
+
+/// Whether one more machine of the account may be destroyed: the decision looked, but others may have been faster.
+fn has_a_place(context: &Context, object: &PaperspaceMachine, id: &str) -> bool {
+    let account = account(context, object);
+    account.is_none_or(|account| account.may_destroy(id, context.settings.max_destroys, context.clock.now()))
+}
+
+fn account(context: &Context, object: &PaperspaceMachine) -> Option<Arc<Account>> {
+    context.keys.known_account(&object.status.as_ref()?.account.as_ref()?.team)
 }
 
 /// What came of a write to another object than the resource, whose version stays as it was. A quota or a right that is missing there is a
@@ -189,6 +202,9 @@ async fn call(context: &Context, object: &PaperspaceMachine, step: &Step, client
     slot.memory = std::mem::take(&mut slot.memory).learn(step, &outcome, object.metadata.generation, context.clock.now());
     match outcome {
         Outcome::Failed(error) => {
+            if let (Step::Delete { id }, true, Some(account)) = (step, error.proves_nothing_done(), account(context, object)) {
+                account.did_not_destroy(id);
+            }
             tracing::info!(step = step.kind().as_str(), %error, "Paperspace did not do it");
             Executed::Failed
         }

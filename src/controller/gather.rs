@@ -53,7 +53,7 @@ impl<'a> Gathering<'a> {
         for _ in 0..MOST_QUESTIONS {
             let account = self.account(slot.memory.key);
             let marked: Vec<Machine> = account.as_ref().map(|a| a.marked(&self.mark)).unwrap_or_default();
-            let now = self.context.clock.now();
+            let (now, restraint) = (self.context.clock.now(), self.context.brake.restraint());
             let observation = Observation {
                 object: self.object,
                 began,
@@ -61,6 +61,7 @@ impl<'a> Gathering<'a> {
                 nonce,
                 settings: &self.context.settings,
                 memory: &slot.memory,
+                restraint: restraint.as_ref(),
                 silence: self.opened.get(&slot.memory.key).and_then(|o| o.client.budget().silence()),
                 unobserved_for: account.as_ref().map_or(now.mono, |a| a.unobserved_for()),
                 marked: &marked,
@@ -151,6 +152,10 @@ impl<'a> Gathering<'a> {
             Question::Events { id } => {
                 let events = client.machine_events(&id).await;
                 self.facts.events.insert(id, noted(&account, &client, events));
+            }
+            Question::Destroyed { begun_after } => {
+                let answer = account.destroyed(&client, begun_after, self.context.clock.now().wall).await;
+                self.facts.destroyed = Some(noted(&account, &client, answer));
             }
             Question::Availability => {
                 let spec = &self.object.spec;

@@ -4,6 +4,7 @@
 
 mod awaited;
 mod backlog;
+mod brake;
 mod config_maps;
 mod context;
 mod credentials;

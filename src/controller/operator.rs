@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::backlog::Turn;
+use super::brake::Brake;
 use super::context::{Context, Outside};
 use super::credentials::{Credentials, LabelledSecrets, OwnKey};
 use super::line::{Line, Lines};
@@ -32,7 +33,7 @@ use super::sources::Sources;
 use super::watch::{self, Listed};
 use crate::args::{Observe, RunArgs};
 use crate::crd::{CRD_NAME, FIELD_MANAGER};
-use crate::fleet::Keys;
+use crate::fleet::{Keys, Wake};
 use crate::lifecycle::observe::Settings;
 use crate::metrics::Metrics;
 use crate::paperspace::Rate;
@@ -54,7 +55,9 @@ impl Operator {
     /// Does nothing yet. The address to serve on is not its business.
     pub fn new(args: &RunArgs, environment_key: Option<SecretString>, outside: Outside, stop: CancellationToken) -> Result<Self, Stopped> {
         let (options, allowed) = check(args)?;
-        let Outside { kubernetes: client, paperspace, clock, nonce } = outside;
+        let Outside { kubernetes: client, paperspace, clock, nonce, namespace } = outside;
+        let stop_by = Some(args.stop_config_map.clone()).filter(|name| !name.is_empty());
+        let brake = Brake::new(args.dry_run, stop_by.map(|name| (namespace, name)));
         let metrics = Metrics::shared();
         let lines = Lines::default();
         let setup = crate::fleet::Setup {
@@ -75,13 +78,14 @@ impl Operator {
             },
             stop: stop.clone(),
         };
-        let keys = Arc::new(Keys::over(setup, paperspace).map_err(|e| Stopped::Usage(e.to_string()))?);
+        let keys = Arc::new(Keys::over(setup, brake.transport(paperspace)).map_err(|e| Stopped::Usage(e.to_string()))?);
         let settings = Settings {
             endpoint: keys.endpoint().to_owned(),
             cluster_id: args.cluster_id.clone(),
             settle: args.create_settle,
             transition: args.transition_interval,
             adopt_with_default_key: args.allow_adopt_with_default_key,
+            max_destroys: args.max_destroys_per_hour.into(),
         };
         let objects = Objects::new(client.clone());
         let secrets = LabelledSecrets::default();
@@ -98,6 +102,7 @@ impl Operator {
             keys: keys.clone(),
             served: Served::of(args),
             settings,
+            brake,
             reporter: Reporter { controller: FIELD_MANAGER.to_owned(), instance: std::env::var("HOSTNAME").ok() },
             metrics,
             clock,
@@ -133,9 +138,10 @@ impl Operator {
     /// Works until it is told to stop; running passes end before it returns.
     pub async fn run(&self, readiness: &Arc<Readiness>) {
         readiness.set(Stage::WaitingForCrd);
-        if wait_for_crd(&self.client, &self.stop).await {
+        let mut background = JoinSet::new();
+        background.spawn(self.follow_stop());
+        if wait_for_crd(&self.client, &self.stop).await && self.stop.run_until_cancelled(self.context.brake.is_known()).await.is_some() {
             let listed: Vec<Listed> = self.namespaces.iter().map(|_| Listed::default()).collect();
-            let mut background = JoinSet::new();
             background.spawn(tell_when_ready(listed.clone(), readiness.clone()));
             background.spawn(sweep(self.context.clone(), self.stores.clone(), listed.clone(), self.stop.clone()));
             if let ([None], [listed], true) = (&*self.namespaces, &*listed, self.context.served.all()) {
@@ -145,6 +151,19 @@ impl Operator {
         }
         self.stop.cancel();
         self.keys.stopped().await;
+    }
+
+    /// Follows the emergency stop, whose coming and going concerns every resource.
+    fn follow_stop(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (lines, stores) = (self.context.lines.clone(), self.stores.clone());
+        let everybody = move || {
+            for store in &*stores.lock().unwrap_or_else(PoisonError::into_inner) {
+                for key in watch::everybody(store) {
+                    lines.add(&Wake { namespace: key.namespace.unwrap_or_default(), name: key.name });
+                }
+            }
+        };
+        self.context.brake.clone().follow(self.client.clone(), self.stop.clone(), everybody)
     }
 
     async fn control(&self, namespace: Option<String>, listed: Listed) {

@@ -38,18 +38,23 @@ pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: Can
         };
         warn!("--create-settle is {}{simulated}", humantime::format_duration(args.create_settle));
     }
+    if args.dry_run {
+        warn!("--dry-run: nothing is written to Paperspace; events and conditions say what would be done");
+    }
     if args.observe == Observe::PerMachine {
         warn!("--observe=per-machine is for comparison only: it costs one call per machine and poll interval");
     }
     let transport = options.http().map_err(|e| Stopped::Usage(format!("--api-url: {e}")))?;
     let listener = server::bind(args.listen).await.map_err(|e| Stopped::Failed(format!("--listen {}: {e}", args.listen)))?;
     let (config, clock) = (kube_config().await?, Clock::start());
-    let campaign = campaign(&args, &config, &clock)?;
+    let namespace = own_namespace(&args, &config);
+    let campaign = campaign(&args, &config, &namespace, &clock)?;
     let (kubernetes, paperspace) = match campaign.as_ref().map(Campaign::guard) {
         Some(guard) => (guard.kubernetes(config).map_err(unmade)?, guard.transport(transport)),
         None => (client(config)?, transport),
     };
-    let outside = Outside { kubernetes, paperspace, clock, nonce: Arc::new(|| format!("{:016x}", rand::random::<u64>())) };
+    let nonce = Arc::new(|| format!("{:016x}", rand::random::<u64>()));
+    let outside = Outside { kubernetes, paperspace, clock, nonce, namespace };
     let operator = Operator::new(&args, environment_key, outside, stop.clone())?;
     let readiness = Arc::new(Readiness::default());
     let serving = tokio::spawn(server::serve(listener, readiness.clone(), operator.metrics(), operator.gauges(), stop.clone()));
@@ -66,13 +71,17 @@ pub async fn run(args: RunArgs, environment_key: Option<SecretString>, stop: Can
 }
 
 /// The election that the flags ask for.
-fn campaign(args: &RunArgs, config: &kube::Config, clock: &Clock) -> Result<Option<Campaign>, Stopped> {
+fn campaign(args: &RunArgs, config: &kube::Config, namespace: &str, clock: &Clock) -> Result<Option<Campaign>, Stopped> {
     if args.shard.is_none() && !args.leader_elect {
         return Ok(None);
     }
+    Ok(Some(Campaign::new(&client(config.clone())?, namespace, args.shard, timing(args), clock)))
+}
+
+/// Where the operator's own objects are: its leases, and the ConfigMap that stops it.
+fn own_namespace(args: &RunArgs, config: &kube::Config) -> String {
     let pod = || std::env::var("POD_NAMESPACE").ok().filter(|namespace| !namespace.is_empty());
-    let namespace = args.lease_namespace.clone().or_else(pod).unwrap_or_else(|| config.default_namespace.clone());
-    Ok(Some(Campaign::new(&client(config.clone())?, &namespace, args.shard, timing(args), clock)))
+    args.lease_namespace.clone().or_else(pod).unwrap_or_else(|| config.default_namespace.clone())
 }
 
 /// Stands by, works while it may, and gives back afterwards. A lost lease ends the work in the midst of whatever it does.

@@ -107,6 +107,9 @@ reasons! {
     Deleting { F, F, Working, "The resource is being deleted." }
     DeletionProtected { N, N, Stuck, "The resource is being deleted, and deletionProtection keeps the machine." }
     DeletionHeld { N, N, Stuck, "The resource is being deleted, and suspend or a disappearing CRD keeps the machine." }
+    DestroysLimited { N, N, Working, "The resource is being deleted, and as many machines of the account as may be were destroyed in the last hour." }
+    DryRun { N, F, Stuck, "The operator runs with --dry-run: the message says what it would do." }
+    EmergencyStop { N, F, Stuck, "The operator's emergency stop is on: nothing is written to Paperspace; the message says what is not done." }
     Synced { N, T, Settled, "The machine is what the spec says." }
     Observed { N, T, Settled, "managementPolicy Observe: nothing is compared or changed." }
     Drifted { N, F, Working, "The machine differs from the spec and is being mended." }

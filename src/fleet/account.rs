@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::destroyed::Destroys;
 use super::interest::{Interest, Wake};
 use super::listing::{Listing, Listings};
 use super::snapshot::{Changes, Snapshot};
@@ -34,6 +35,7 @@ pub struct Account {
     max_machines: Mutex<Option<usize>>,
     /// Who wants something of an API that does not answer.
     waiting: Mutex<BTreeSet<Wake>>,
+    pub(super) destroys: Destroys,
 }
 
 /// Which machines were asked for lately.
@@ -58,7 +60,7 @@ impl Asked {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -85,6 +87,7 @@ impl Account {
             listings: Listings::default(),
             max_machines: Mutex::default(),
             waiting: Mutex::default(),
+            destroys: Destroys::default(),
         }
     }
 

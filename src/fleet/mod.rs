@@ -6,6 +6,7 @@
 
 mod account;
 mod belongings;
+mod destroyed;
 mod interest;
 mod keys;
 mod listing;

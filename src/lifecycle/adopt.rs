@@ -45,10 +45,10 @@ pub(super) fn decide(p: &mut Pass, adopt: &Adopt, team: &str) -> End {
         Some(mark) if adopt.replace_mark.as_deref() != Some(mark.as_str()) => return owned_elsewhere(p, machine, &mark),
         _ => {}
     }
-    if machine.state == MachineState::Provisioning || p.spec().suspend {
+    if machine.state == MachineState::Provisioning || p.is_suspended() {
         let because = Because::new(Reason::Applying, format!("machine {} is not claimed yet", machine.id));
         p.synced = because;
-        if !p.spec().suspend {
+        if !p.is_suspended() {
             p.again(p.o.settings.transition);
         }
         return p.end(Step::Nothing);

@@ -144,7 +144,7 @@ fn left_of(p: &Pass, since: Timestamp, wait: Duration) -> Option<Duration> {
 
 /// Looks first; then writes an attempt down. Its request follows in the next pass.
 fn begin(p: &mut Pass, team: &str, last: Option<&Creation>) -> End {
-    if p.spec().suspend {
+    if p.is_suspended() {
         return p.wait(Because::new(Reason::NotCreated, "spec.suspend is set: no machine is created"), None);
     }
     if p.observes() {

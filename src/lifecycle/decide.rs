@@ -9,12 +9,27 @@ use crate::crd::{ADDRESS_OF_MACHINE, CreationOutcome, DeletionPolicy, Management
 use super::names;
 use super::observe::{KeySource, Observation};
 use super::pass::{End, Flow, Pass};
+use super::restraint::touches_paperspace;
 use super::step::{Next, Step};
 use super::{adopt, create, delete, exists, prepare};
 
 /// Total: there is an answer for every observation, and for what is not understood it is to wait and to say so.
 pub fn decide(o: &Observation) -> Next {
+    let free = pass_over(o, None);
+    let (Some(restraint), Next::Act(decision)) = (o.restraint, &free) else { return free };
+    if !touches_paperspace(&decision.step) {
+        return free;
+    }
+    let because = restraint.instead_of(decision, o);
+    match pass_over(o, Some(because.clone())) {
+        Next::Act(decision) if touches_paperspace(&decision.step) => Pass::tied(o, because),
+        tied => tied,
+    }
+}
+
+fn pass_over(o: &Observation, tied: Option<Because>) -> Next {
     let mut pass = Pass::new(o);
+    pass.tied = tied;
     pass.memory.key = KeySource::Own;
     create::note_attempts(&mut pass);
     if o.object.metadata.deletion_timestamp.is_some() {
@@ -86,7 +101,7 @@ fn finalizer(p: &mut Pass) -> Flow<()> {
         (true, true) if !open && (p.spec().adopt.is_none() || p.status.creation.is_some() || p.nothing_was_tried()) => {
             Err(act(p, Step::RemoveFinalizer))
         }
-        (false, false) if !p.spec().suspend => Err(act(p, Step::AddFinalizer)),
+        (false, false) if !p.is_suspended() => Err(act(p, Step::AddFinalizer)),
         (false, false) if p.status.machine_id.is_none() && p.status.creation.is_none() && p.spec().adopt.is_none() => {
             Err(p.wait(Because::new(Reason::NotCreated, "spec.suspend is set: no machine is created"), None))
         }

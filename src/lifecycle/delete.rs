@@ -66,6 +66,10 @@ fn run(p: &mut Pass) -> Flow<std::convert::Infallible> {
 
 /// What keeps the machine although the resource is being deleted.
 fn held(p: &mut Pass) -> Flow<()> {
+    if let Some(because) = p.tied.clone() {
+        p.held = Some(because);
+        return Err(p.end(Step::Nothing));
+    }
     let (reason, why) = match (p.spec().deletion_protection, p.spec().suspend, p.o.facts.crd_terminating) {
         (true, _, _) => (Reason::DeletionProtected, "spec.deletionProtection is set"),
         (_, true, _) => (Reason::DeletionHeld, "spec.suspend is set"),

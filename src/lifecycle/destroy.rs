@@ -11,6 +11,7 @@ use crate::paperspace::types::Machine;
 use super::addresses;
 use super::attached;
 use super::create::{self, carries};
+use super::limit;
 use super::names::Mark;
 use super::observe::Question;
 use super::pass::{End, Flow, Pass};
@@ -148,6 +149,7 @@ fn try_destroy(p: &mut Pass, machine: &Machine, is_bound: bool) -> Flow<std::con
     if let Some((because, left)) = p.blocked(StepKind::Delete) {
         return Err(p.wait(because, Some(left)));
     }
+    limit::within(p, &machine.id)?;
     let again = if accepted(p, &machine.id) { " again: it is still there" } else { "" };
     p.normal("Deleting", format!("destroying machine {} ({}){again}", machine.id, machine.name));
     if is_bound {

@@ -14,7 +14,9 @@ use crate::paperspace::types::{
     StartupScript, TeamUser,
 };
 
+use super::limit::Destroyed;
 use super::memory::Memory;
+use super::restraint::Restraint;
 use super::script_text::ScriptText;
 
 /// A moment by both clocks.
@@ -47,6 +49,8 @@ pub struct Settings {
     pub transition: Duration,
     /// Whether the operator's own key may adopt.
     pub adopt_with_default_key: bool,
+    /// How many machines of an account may be destroyed within an hour.
+    pub max_destroys: Option<u32>,
 }
 
 impl Settings {
@@ -85,6 +89,8 @@ pub struct Observation<'a> {
     pub unobserved_for: Duration,
     /// Why nothing is sent for the account now, or nothing but a look that finds out whether something may be.
     pub silence: Option<paperspace::Silence>,
+    /// Why nothing may be written to Paperspace, for any resource.
+    pub restraint: Option<&'a Restraint>,
     /// The machines in the account's last complete list that carry the object's mark (the deleted left out); for reporting only.
     pub marked: &'a [Machine],
     /// How many machines the account had in its last complete list, and how many it may have, where that is known.
@@ -135,6 +141,11 @@ pub enum Question {
     Events {
         /// The machine's id.
         id: String,
+    },
+    /// Which machines of the account were destroyed in the last hour? By a list of the account's events that began after this moment.
+    Destroyed {
+        /// Monotonic.
+        begun_after: Duration,
     },
     /// Is there capacity?
     Availability,
@@ -308,6 +319,8 @@ pub struct Facts {
     pub direct: BTreeMap<String, Answer<MachineLook>>,
     /// By machine id.
     pub events: BTreeMap<String, Answer<Vec<MachineEvent>>>,
+    /// Machines of the account that were destroyed in the last hour.
+    pub destroyed: Option<Answer<Destroyed>>,
     /// Capacity for the spec's type and region.
     pub available: Option<Answer<bool>>,
     /// The last lists of what else the account has.

@@ -40,6 +40,8 @@ pub(super) struct Pass<'a> {
     pub(super) again: Option<Duration>,
     /// What happens next shows in the machine itself: nothing need be decided for so long while that stays as it is.
     pub(super) same_for: Option<Duration>,
+    /// Nothing may be written to Paperspace, by anyone: what the conditions say of what is not done.
+    pub(super) tied: Option<Because>,
     /// The machine that a step would act on, when it was looked at, and whether by a GET of its own.
     pub(super) look: Option<(String, Duration, bool)>,
 }
@@ -59,6 +61,7 @@ impl<'a> Pass<'a> {
             held: None,
             again: None,
             same_for: None,
+            tied: None,
             look: None,
         }
     }
@@ -104,7 +107,7 @@ impl<'a> Pass<'a> {
 
     /// Nothing may be written to Paperspace.
     pub(super) fn read_only(&self) -> bool {
-        self.observes() || self.spec().suspend
+        self.observes() || self.is_suspended()
     }
 
     pub(super) fn applied(&mut self) -> &mut Applied {
@@ -174,6 +177,7 @@ impl<'a> Pass<'a> {
 
     /// Ends with a step and the conditions as drafted.
     pub(super) fn end(&mut self, step: Step) -> End {
+        self.say_tied();
         let summary = Summary {
             ready: self.ready.clone(),
             synced: self.synced.clone(),
@@ -271,7 +275,7 @@ impl<'a> Pass<'a> {
         let known = |reason: Reason| old.iter().any(|c| c.reason == reason.as_str() && !stale(c));
         let mut told: Vec<Event> = Vec::new();
         for because in [&summary.ready, &summary.synced].into_iter().chain(&summary.held) {
-            let worth = because.progress == Progress::Stuck
+            let worth = because.progress == Progress::Stuck && self.tied.as_ref() != Some(because)
                 || matches!(
                     because.reason,
                     Reason::OutOfCapacity
@@ -279,6 +283,7 @@ impl<'a> Pass<'a> {
                         | Reason::CredentialsMissing
                         | Reason::RateLimited
                         | Reason::ScriptSourceMissing
+                        | Reason::DestroysLimited
                 );
             if worth && !known(because.reason) && !told.iter().any(|e| e.reason == because.reason.as_str()) {
                 told.push(Event { warning: true, reason: because.reason.as_str(), note: because.message.clone() });

@@ -47,7 +47,7 @@ pub(super) fn decide(p: &mut Pass, id: &str) -> End {
     if p.spec().adopt.is_some() || p.observes() {
         return adopt::missing(p, id);
     }
-    if p.spec().suspend {
+    if p.is_suspended() {
         let because =
             Because::new(Reason::MachineMissing, format!("machine {id} is gone; spec.suspend keeps a new one from being created"));
         return p.wait(because, Some(Duration::from_mins(1)));

@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -10,6 +11,12 @@ use super::call::Call;
 use super::paging::{PAGE_SIZE, Row};
 use super::types::{Accessor, CreateMachine, Desktop, Machine, MachineAndEvent, MachineEvent, Page, UpdateMachine};
 use super::{Client, Error, Permit};
+
+impl Row for MachineEvent {
+    fn key(&self) -> &str {
+        &self.id
+    }
+}
 
 impl Row for Machine {
     fn key(&self) -> &str {
@@ -75,6 +82,14 @@ impl Client {
             .query("limit", PAGE_SIZE);
         let page: Page<MachineEvent> = self.send(call).await?;
         Ok(page.items)
+    }
+
+    /// `GET /machine-events` of all of the team's machines, the newest first, back to this moment.
+    pub async fn machine_events_since(&self, since: Timestamp) -> Result<Vec<MachineEvent>, Error> {
+        let call = || Call::new("GET /machine-events", &[]).query("orderBy", "dtCreated").query("order", "desc");
+        let mut events = self.pages_while(call, |event: &MachineEvent| event.dt_created >= since).await?;
+        events.retain(|event| event.dt_created >= since);
+        Ok(events)
     }
 
     /// `GET /machine-events/{id}`.

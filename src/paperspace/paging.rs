@@ -35,6 +35,20 @@ impl Client {
         call: impl Fn() -> Call<'a>,
         keep: impl Fn(T) -> R,
     ) -> Result<Vec<R>, Error> {
+        self.pages(call, keep, |_| true).await
+    }
+
+    /// The pages up to the first whose last row is not wanted any more, in the list's order.
+    pub(super) async fn pages_while<'a, T: Row>(&self, call: impl Fn() -> Call<'a>, wanted: impl Fn(&T) -> bool) -> Result<Vec<T>, Error> {
+        self.pages(call, |row: T| row, wanted).await
+    }
+
+    async fn pages<'a, T: Row, R: Borrow<T>>(
+        &self,
+        call: impl Fn() -> Call<'a>,
+        keep: impl Fn(T) -> R,
+        wanted: impl Fn(&T) -> bool,
+    ) -> Result<Vec<R>, Error> {
         let mut rows: Vec<R> = Vec::new();
         let mut cursors: HashSet<String> = HashSet::new();
         let mut after: Option<String> = None;
@@ -43,8 +57,9 @@ impl Client {
             let route = call.route;
             let call = if let Some(cursor) = &after { call.query("after", cursor) } else { call };
             let page: Page<T> = self.send(call).await?;
+            let enough = page.items.last().is_some_and(|row| !wanted(row));
             rows.extend(page.items.into_iter().map(&keep));
-            if !page.has_more {
+            if !page.has_more || enough {
                 return Ok(once(rows));
             }
             let broken = |message: &str| Error::BadPayload { route, path: "nextPage".to_owned(), message: message.to_owned() };

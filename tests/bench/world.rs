@@ -45,7 +45,10 @@ impl World {
         let kubeconfig = work_dir().join(format!("{name}.kubeconfig"));
         fs::write(&kubeconfig, plane.kubeconfig_of_the_operator().to_string()).expect("a kubeconfig");
         let rate = settings::rate(size).to_string();
-        let mut flags: Vec<String> = ["--listen", "127.0.0.1:0", "--api-rate", &rate, "--api-burst", &rate].map(str::to_owned).into();
+        let mut flags: Vec<String> =
+            ["--listen", "127.0.0.1:0", "--api-rate", &rate, "--api-burst", &rate, "--max-destroys-per-hour", "unlimited"]
+                .map(str::to_owned)
+                .into();
         flags.extend(["--transition-interval".to_owned(), format!("{}ms", transition.as_millis())]);
         flags.extend(observe.flag().map(str::to_owned));
         let environment = vec![

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use paperspace_operator::paperspace::types::{CreateMachine, CreateStartupScript, UpdateMachine, UpdateStartupScript};
 use paperspace_operator::paperspace::{CallRecord, Error};
 use secrecy::SecretString;
@@ -50,6 +51,7 @@ async fn every_call_has_its_route_and_the_key() {
         (request!(c => c.add_accessor("ps1", "u2")), "POST /machines/ps1/accessors", r#"{"userId":"u2"}"#),
         (request!(c => c.remove_accessor("ps1", "u2")), "DELETE /machines/ps1/accessors/u2", ""),
         (request!(c => c.machine_events("ps1")), "GET /machine-events?machineId=ps1&orderBy=dtCreated&order=desc&limit=120", ""),
+        (request!(c => c.machine_events_since(Timestamp::UNIX_EPOCH)), "GET /machine-events?orderBy=dtCreated&order=desc&limit=120", ""),
         (request!(c => c.machine_event("3f-9c")), "GET /machine-events/3f-9c", ""),
         (
             request!(c => c.availability("GPU+", "East Coast (NY2)")),

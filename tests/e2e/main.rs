@@ -20,6 +20,7 @@ mod cases_leader;
 mod cases_names;
 mod cases_orphans;
 mod cases_power;
+mod cases_rails;
 mod cases_restraint;
 mod cases_scale;
 mod cases_scripts;

@@ -34,6 +34,7 @@ mod orphans;
 mod outage;
 mod planted;
 mod process;
+mod rails;
 mod restart;
 mod scenarios;
 mod selector;

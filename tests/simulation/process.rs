@@ -49,8 +49,10 @@ impl Process {
 /// The flags of every operator here: those of production.
 pub(crate) fn flags(more: &[&str]) -> RunArgs {
     let flags = ["paperspace-operator", "run", "--api-url", "http://127.0.0.1:1/v1"];
-    let Command::Run(args) = Args::parse_from(flags.iter().chain(more)).command else { panic!("the flags of run") };
-    args
+    // A run has hours in which more machines go than in life.
+    let limit: &[&str] = if more.contains(&"--max-destroys-per-hour") { &[] } else { &["--max-destroys-per-hour", "unlimited"] };
+    let Command::Run(args) = Args::parse_from(flags.iter().chain(limit).chain(more)).command else { panic!("the flags of run") };
+    *args
 }
 
 /// Starts an operator now.
@@ -75,6 +77,7 @@ pub(crate) fn start_measured(world: &Arc<World>, number: u64) -> (Arc<Process>, 
         kubernetes: Wire::kubernetes(world, &process),
         paperspace: Arc::new(Wire::paperspace(world, &process)),
         clock: Clock::with_wall(move || wall.now() + skew),
+        namespace: super::user::NAMESPACE.to_owned(),
         nonce: Arc::new(move || format!("{:016x}", mix(seed ^ (number << 32), nonces.fetch_add(1, Ordering::Relaxed), 4))),
     };
     let operator = Operator::new(&world.flags, Some(SecretString::from(KEY)), outside, CancellationToken::new()).expect("good settings");

@@ -245,6 +245,18 @@ impl User {
         }
     }
 
+    /// The ConfigMap that stops the operator comes or goes.
+    pub(crate) async fn emergency_stop(&self, on: bool) {
+        const NAME: &str = "paperspace-operator-stop";
+        self.does(&format!("emergency stop: {on}")).await;
+        if on {
+            let map = ConfigMap { metadata: ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() }, ..ConfigMap::default() };
+            self.config_maps.create(&PostParams::default(), &map).await.expect("create the ConfigMap");
+        } else {
+            self.config_maps.delete(NAME, &kube::api::DeleteParams::default()).await.expect("delete the ConfigMap");
+        }
+    }
+
     /// Somebody makes a startup script at the console; its id.
     pub(crate) async fn script_at_console(&self, text: &str) -> String {
         self.does(&format!("console: startup script {text}")).await;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+mod destroyed;
 mod keys;
 mod polling;
 mod sharing;

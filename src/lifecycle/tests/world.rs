@@ -13,6 +13,7 @@ use crate::crd::status::time;
 use crate::crd::{PaperspaceMachine, PaperspaceMachineSpec, PaperspaceMachineStatus};
 use crate::lifecycle::memory::Memory;
 use crate::lifecycle::observe::{Access, Facts, KeySource, Moment, Question, Quota, Settings};
+use crate::lifecycle::restraint::Restraint;
 use crate::lifecycle::step::{Decision, Event, Requeue, Step, StepKind};
 use crate::paperspace::types::Machine;
 use crate::paperspace::{Error, Silence};
@@ -50,6 +51,8 @@ pub(super) struct Looks {
     /// Whether there is capacity.
     pub(super) unavailable: bool,
     pub(super) crd_terminating: bool,
+    /// Machines of the account that were destroyed, and when.
+    pub(super) destroyed: BTreeMap<String, jiff::Timestamp>,
 }
 
 pub(super) struct World {
@@ -73,6 +76,7 @@ pub(super) struct World {
     /// The next status write meets somebody else's.
     pub(super) conflicts: u32,
     pub(super) quota: Quota,
+    pub(super) restraint: Option<Restraint>,
     version: u64,
     nonce: u32,
 }
@@ -115,6 +119,7 @@ impl World {
                 settle: secs(180),
                 transition: secs(5),
                 adopt_with_default_key: true,
+                max_destroys: None,
             },
             memory: Memory::default(),
             steps: vec![],
@@ -125,6 +130,7 @@ impl World {
             slow_write: Duration::ZERO,
             conflicts: 0,
             quota: Quota::default(),
+            restraint: None,
             version: 1,
             nonce: 0,
         }

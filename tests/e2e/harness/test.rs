@@ -87,7 +87,18 @@ impl Test {
 
         let kubeconfig = work_dir().join(format!("{name}.kubeconfig"));
         fs::write(&kubeconfig, plane.kubeconfig_of_the_operator().to_string()).expect("a kubeconfig");
-        let mut flags = owned(&["--listen", "127.0.0.1:0", "--poll-interval", "1s", "--transition-interval", "300ms", "--api-rate", "100"]);
+        let mut flags = owned(&[
+            "--listen",
+            "127.0.0.1:0",
+            "--poll-interval",
+            "1s",
+            "--transition-interval",
+            "300ms",
+            "--api-rate",
+            "100",
+            "--max-destroys-per-hour",
+            "unlimited",
+        ]);
         flags.extend(owned(&["--create-settle", setup.settle, "--api-burst", "100", "--watch-namespace", &namespace]));
         flags.extend(owned(setup.flags));
         // Of a repeated flag that takes one value, clap wants one: the case's.

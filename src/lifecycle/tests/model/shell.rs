@@ -102,6 +102,7 @@ pub(super) fn settings(bounds: &Bounds) -> Settings {
         cluster_id: None,
         settle: TICK * u32::from(bounds.settle),
         transition: Duration::from_secs(5),
+        max_destroys: None,
         adopt_with_default_key: false,
     }
 }
@@ -174,6 +175,7 @@ pub(super) fn decided(bounds: &Bounds, store: &Store, scene: &Scene) -> Decided 
             memory: &pass.memory,
             unobserved_for: Duration::ZERO,
             silence: None,
+            restraint: None,
             marked: &[],
             quota: Quota::default(),
             facts: &facts,

@@ -328,5 +328,6 @@ pub(super) fn settings(d: &mut Dice) -> Settings {
         settle: d.pick(&[Duration::from_mins(3), Duration::from_millis(100), Duration::from_hours(24)]),
         transition: d.pick(&[Duration::from_secs(5), Duration::from_millis(100), Duration::from_hours(24)]),
         adopt_with_default_key: d.one_in(2),
+        max_destroys: d.pick(&[None, Some(0), Some(1), Some(20)]),
     }
 }

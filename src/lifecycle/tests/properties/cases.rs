@@ -7,9 +7,11 @@ use super::super::world::MARK;
 use super::{answers, anything, estate, remembered};
 use crate::crd::*;
 use crate::lifecycle::decide::decide;
+use crate::lifecycle::limit::Destroyed;
 use crate::lifecycle::memory::Memory;
 use crate::lifecycle::names::Mark;
 use crate::lifecycle::observe::{Answer, Facts, ListView, Listed, Listing, MachineLook, Moment, Observation, Question, Quota, Settings};
+use crate::lifecycle::restraint::Restraint;
 use crate::lifecycle::step::{Decision, Next};
 use crate::paperspace::Silence;
 use crate::paperspace::types::Machine;
@@ -26,6 +28,7 @@ pub(super) struct Case {
     pub(super) memory: Memory,
     pub(super) unobserved_for: Duration,
     pub(super) silence: Option<Silence>,
+    pub(super) restraint: Option<Restraint>,
     pub(super) marked: Vec<Machine>,
     pub(super) facts: Facts,
     pub(super) answers: Dice,
@@ -43,6 +46,7 @@ pub(super) fn case(d: &mut Dice) -> Case {
         memory: Memory::default(),
         unobserved_for: d.pick(&[Duration::ZERO, Duration::from_secs(29), Duration::from_secs(700), Duration::from_secs(1 << 33)]),
         silence: if d.one_in(8) { Some(answers::silence(d)) } else { None },
+        restraint: if d.one_in(8) { Some(d.pick(&[Restraint::DryRun, Restraint::Stopped("stopped".into())])) } else { None },
         marked: vec![],
         facts: Facts::default(),
         answers: d.split(120),
@@ -97,6 +101,7 @@ pub(super) fn drive(case: &Case) -> Result<Decided, String> {
             memory: &memory,
             unobserved_for: case.unobserved_for,
             silence: case.silence.clone(),
+            restraint: case.restraint.as_ref(),
             marked: &case.marked,
             quota: Quota::default(),
             facts: &facts,
@@ -153,6 +158,12 @@ fn answer(question: &Question, object: &PaperspaceMachine, facts: &mut Facts, no
         }
         Question::Events { id } => {
             facts.events.insert(id.clone(), or_error(d, |d| d.several(4, |d| answers::event(d, now.wall))));
+        }
+        Question::Destroyed { begun_after } => {
+            facts.destroyed = Some(or_error(d, |d| Destroyed {
+                began: now.mono.max(*begun_after),
+                at: d.several(3, |d| (anything::id(d), anything::around(d, now.wall))).into_iter().collect(),
+            }));
         }
         Question::Availability => facts.available = Some(or_error(d, |d| !d.one_in(3))),
         Question::CrdTerminating => facts.crd_terminating = Some(d.one_in(4)),

@@ -10,8 +10,10 @@ use crate::crd::reason::Reason;
 use crate::crd::*;
 use crate::lifecycle::decide::deletion_policy;
 use crate::lifecycle::desired::named_address;
+use crate::lifecycle::limit::HOUR;
 use crate::lifecycle::names::Mark;
 use crate::lifecycle::observe::Access;
+use crate::lifecycle::restraint::{Restraint, touches_paperspace};
 use crate::lifecycle::step::{Decision, Requeue, Step};
 use crate::paperspace::clean_text;
 use crate::paperspace::types::Machine;
@@ -25,6 +27,8 @@ const PROMISES: &[(&str, Promise)] = &[
     ("nothing is written with a key that may not be used", nothing_is_written_with_a_key_that_may_not_be_used),
     ("nothing is destroyed that nobody asked to destroy", nothing_is_destroyed_that_nobody_asked_to_destroy),
     ("nothing is begun while nothing is sent", nothing_is_begun_while_nothing_is_sent),
+    ("nothing is done while the operator is restrained", nothing_is_done_while_the_operator_is_restrained),
+    ("no more are destroyed than may be", no_more_are_destroyed_than_may_be),
     ("what is changed was looked at just now", what_is_changed_was_looked_at_just_now),
     ("a resource that goes only lets go or destroys", a_resource_that_goes_only_lets_go_or_destroys),
     (
@@ -123,6 +127,29 @@ fn nothing_is_begun_while_nothing_is_sent(case: &Case, decided: &Decided) -> Res
             || decided.decision.status != before(case),
         "goes round in circles",
     )
+}
+
+fn nothing_is_done_while_the_operator_is_restrained(case: &Case, decided: &Decided) -> Result<(), String> {
+    let Decision { step, status, events, .. } = &decided.decision;
+    let Some(restraint) = &case.restraint else {
+        let says = |reason: Reason| events.iter().any(|e| e.reason == reason.as_str());
+        return ensure(!says(Reason::DryRun) && !says(Reason::EmergencyStop), "says that it is restrained");
+    };
+    ensure(!step.mutates_paperspace() && !matches!(step, Step::WriteAhead { .. }), "does something")?;
+    let free = drive(&Case { restraint: None, ..case.clone() })?;
+    let same = free.decision.step == *step && free.decision.status == *status;
+    ensure(same || touches_paperspace(&free.decision.step), "is restrained where there is nothing to do")?;
+    let reason = if *restraint == Restraint::DryRun { Reason::DryRun } else { Reason::EmergencyStop };
+    // A look that fails, or the end of it all, comes first.
+    let says = status.conditions.iter().any(|c| c.reason == reason.as_str() && c.message.contains("Not done: "));
+    ensure(same || says || decided.asked.len() > free.asked.len() || *step != Step::Nothing, "does not say what it does not do")
+}
+
+fn no_more_are_destroyed_than_may_be(case: &Case, decided: &Decided) -> Result<(), String> {
+    let (Step::Delete { id }, Some(most)) = (&decided.decision.step, case.settings.max_destroys) else { return Ok(()) };
+    let Some(Ok(destroyed)) = &decided.facts.destroyed else { return Err("not counted".to_owned()) };
+    let others = destroyed.at.iter().filter(|(other, at)| *other != id && decided.now.wall.duration_since(**at) < HOUR).count();
+    ensure(others < usize::try_from(most).unwrap(), "too many")
 }
 
 fn nothing_is_destroyed_that_nobody_asked_to_destroy(case: &Case, decided: &Decided) -> Result<(), String> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::crd::{FINALIZER, PaperspaceMachineStatus, ScriptSource};
 use crate::lifecycle::decide::decide;
+use crate::lifecycle::limit::Destroyed;
 use crate::lifecycle::memory::WriteAhead;
 use crate::lifecycle::names::Mark;
 use crate::lifecycle::observe::{Access, Facts, ListView, Listed, Listing, MachineLook, Observation, Question, SourceLook};
@@ -34,6 +35,7 @@ impl World {
                 memory: &self.memory,
                 unobserved_for: self.looks.unobserved_for,
                 silence: self.looks.silence.clone(),
+                restraint: self.restraint.as_ref(),
                 marked: &marked,
                 quota: self.quota,
                 facts: &facts,
@@ -103,6 +105,9 @@ impl World {
             Question::Events { id } => {
                 let events = self.cloud.events.get(&id).cloned().unwrap_or_default();
                 facts.events.insert(id, down.map_or(Ok(events), Err));
+            }
+            Question::Destroyed { .. } => {
+                facts.destroyed = Some(down.map_or_else(|| Ok(Destroyed { began, at: self.looks.destroyed.clone() }), Err));
             }
             Question::Availability => facts.available = Some(Ok(!self.looks.unavailable)),
             Question::CrdTerminating => facts.crd_terminating = Some(self.looks.crd_terminating),
