@@ -9,6 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::paperspace::{CallObserver, CallRecord};
@@ -52,6 +53,38 @@ pub struct OrphanLabel {
     pub kind: &'static str,
 }
 
+/// What a machine is and does.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
+pub struct MachineLabel {
+    /// Paperspace's word, `ready`.
+    pub state: String,
+    /// Its type.
+    pub machine_type: String,
+    /// Its region.
+    pub region: String,
+}
+
+/// One label: whose machines.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct NamespaceLabel {
+    /// The namespace of the resources.
+    pub namespace: String,
+}
+
+/// One label: why.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ReasonLabel {
+    /// See [`crate::crd::reason::Reason`].
+    pub reason: &'static str,
+}
+
+/// What came of something.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct OutcomeLabel {
+    /// A bounded word.
+    pub outcome: &'static str,
+}
+
 /// No label: a gauge that is shown only while it is known.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct NoLabel {}
@@ -67,13 +100,37 @@ pub struct Metrics {
     pub steps: Family<StepLabel, Counter>,
     /// Status writes.
     pub status_writes: Counter,
+    /// How long passes took.
+    pub reconcile_seconds: Histogram,
+    /// Whether this process may act.
+    pub leader: Gauge,
+    /// Why nothing may be written to Paperspace; not shown where it may.
+    pub restrained: Family<ReasonLabel, Gauge>,
+    /// Resources that are not as they should be, by what their conditions say.
+    pub unsettled: Family<ReasonLabel, Gauge>,
+    /// Differences between specs and machines.
+    pub drifts: Gauge,
+    /// Since when there has been one, the oldest.
+    pub drift_age_seconds: Gauge<f64, AtomicU64>,
+    /// From the creation of a resource to the first time that its machine was ready.
+    pub ready_seconds: Histogram,
+    /// How long specs were not applied.
+    pub unsynced_seconds: Histogram,
+    /// Requests that create a machine.
+    pub creates: Family<OutcomeLabel, Counter>,
+    /// Attempts whose outcome was not known.
+    pub unclear_creates: Family<OutcomeLabel, Counter>,
+    /// The age of the oldest of the accounts' lists.
+    pub list_age_seconds: Gauge<f64, AtomicU64>,
     calls: Family<CallLabel, Counter>,
     call_seconds: Histogram,
     waited_seconds: Family<PriorityLabel, Counter<f64, AtomicU64>>,
     breaker_open: Gauge,
     breaker_openings: Counter,
     /// Machines in the accounts' last lists.
-    pub machines: Gauge,
+    pub machines: Family<MachineLabel, Gauge>,
+    /// What the machines of resources cost that are not off.
+    pub hourly_usd: Family<NamespaceLabel, Gauge<f64, AtomicU64>>,
     /// Resources that are looked after.
     pub resources: Gauge,
     /// What belongs to no resource; not shown while that is not known.
@@ -90,12 +147,24 @@ impl Default for Metrics {
             failures: Family::default(),
             steps: Family::default(),
             status_writes: Counter::default(),
+            reconcile_seconds: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
+            leader: Gauge::default(),
+            restrained: Family::default(),
+            unsettled: Family::default(),
+            drifts: Gauge::default(),
+            drift_age_seconds: Gauge::default(),
+            ready_seconds: Histogram::new(exponential_buckets(15.0, 2.0, 10)),
+            unsynced_seconds: Histogram::new(exponential_buckets(1.0, 2.0, 14)),
+            creates: Family::default(),
+            unclear_creates: Family::default(),
+            list_age_seconds: Gauge::default(),
             calls: Family::default(),
             call_seconds: Histogram::new(exponential_buckets(0.01, 2.0, 14)),
             waited_seconds: Family::default(),
             breaker_open: Gauge::default(),
             breaker_openings: Counter::default(),
-            machines: Gauge::default(),
+            machines: Family::default(),
+            hourly_usd: Family::default(),
             resources: Gauge::default(),
             orphans: Family::default(),
             orphan_hourly_usd: Family::default(),
@@ -105,6 +174,27 @@ impl Default for Metrics {
         registry.register("reconcile_errors", "Passes that failed, by kind of error", metrics.failures.clone());
         registry.register("steps", "Effects on Kubernetes objects and on Paperspace, by kind", metrics.steps.clone());
         registry.register("status_writes", "Writes of a resource's status", metrics.status_writes.clone());
+        registry.register("reconcile_duration_seconds", "How long passes over a resource took", metrics.reconcile_seconds.clone());
+        registry.register("leader", "1 where this process may act, 0 where it stands by", metrics.leader.clone());
+        let restrained = "1 while nothing may be written to Paperspace, by why: DryRun, EmergencyStop";
+        registry.register("restrained", restrained, metrics.restrained.clone());
+        let unsettled = "Resources that are not as they should be, by the reason that Ready or Synced (or what holds a deletion) gives";
+        registry.register("unsettled_resources", unsettled, metrics.unsettled.clone());
+        registry.register("drifts", "Fields in which machines differ from their specs", metrics.drifts.clone());
+        let age = "For how long the oldest of these differences has been there";
+        registry.register("drift_age_seconds", age, metrics.drift_age_seconds.clone());
+        let ready = "From the creation of a resource to the first time that its machine was ready";
+        registry.register("time_to_ready_seconds", ready, metrics.ready_seconds.clone());
+        let unsynced = "For how long Synced was not True, each time that it became so";
+        registry.register("time_to_sync_seconds", unsynced, metrics.unsynced_seconds.clone());
+        let creates = "Requests that create a machine, by what came of them: created, refused, unclear";
+        registry.register("create_requests", creates, metrics.creates.clone());
+        let unclear = "Attempts to create a machine whose outcome was found out later: found, none";
+        registry.register("unclear_creates_resolved", unclear, metrics.unclear_creates.clone());
+        let age = "How long ago the account that has waited longest was read as a whole";
+        registry.register("list_age_seconds", age, metrics.list_age_seconds.clone());
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "What this program is", build);
         registry.register("api_calls", "Calls to the Paperspace API, by route template and outcome", metrics.calls.clone());
         registry.register("api_call_duration_seconds", "How long calls to the Paperspace API took", metrics.call_seconds.clone());
         let waited = "How long calls waited for their account's budget, by what goes first: mutation, lookup, idle";
@@ -112,7 +202,10 @@ impl Default for Metrics {
         let open = "Accounts whose API calls are not answered: nothing but a look now and then is sent for them";
         registry.register("api_breaker_open", open, metrics.breaker_open.clone());
         registry.register("api_breaker_openings", "How often that began", metrics.breaker_openings.clone());
-        registry.register("machines", "Machines in the last lists of all accounts", metrics.machines.clone());
+        let machines = "Machines in the last lists of all accounts, those that no resource has included";
+        registry.register("machines", machines, metrics.machines.clone());
+        let hourly = "USD for an hour of use of the machines that resources have and that are not off, as Paperspace states it";
+        registry.register("hourly_usd", hourly, metrics.hourly_usd.clone());
         registry.register("resources", "Resources that are looked after", metrics.resources.clone());
         let orphans = "What accounts have that no resource has, by kind; scripts and addresses as of at most an hour ago";
         registry.register("orphans", orphans, metrics.orphans.clone());

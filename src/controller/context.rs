@@ -18,6 +18,7 @@ use super::objects::Objects;
 use super::own::Own;
 use super::served::Served;
 use super::sources::Sources;
+use super::tally::Tally;
 use crate::fleet::Keys;
 use crate::lifecycle::memory::Memory;
 use crate::lifecycle::observe::{Moment, Settings};
@@ -46,6 +47,8 @@ pub struct Context {
     pub reporter: Reporter,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Resources that are not as they should be.
+    pub(super) tally: Tally,
     /// The clocks.
     pub clock: Clock,
     /// Random ids for attempts and operations.
@@ -81,6 +84,7 @@ impl Context {
     pub(super) fn forget(&self, uid: &str) {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
         self.own.forget(uid);
+        self.tally.forget(uid);
         for account in self.keys.all_accounts() {
             account.forget(uid);
         }

@@ -14,6 +14,7 @@ use crate::fleet::Account;
 use crate::lifecycle::memory::WriteAhead;
 use crate::lifecycle::observe::Moment;
 use crate::lifecycle::step::{Decision, Outcome, Step};
+use crate::metrics::OutcomeLabel;
 use crate::paperspace::types::{CreateStartupScript, UpdateStartupScript};
 use crate::paperspace::{self, Client};
 
@@ -199,6 +200,9 @@ async fn call(context: &Context, object: &PaperspaceMachine, step: &Step, client
         | Step::DeleteConfigMap { .. } => Ok(Outcome::Done),
     };
     let outcome = Outcome::of_call(step, result);
+    if let Step::Create { .. } = step {
+        context.metrics.creates.get_or_create(&OutcomeLabel { outcome: came_to(&outcome) }).inc();
+    }
     slot.memory = std::mem::take(&mut slot.memory).learn(step, &outcome, object.metadata.generation, context.clock.now());
     match outcome {
         Outcome::Failed(error) => {
@@ -209,5 +213,14 @@ async fn call(context: &Context, object: &PaperspaceMachine, step: &Step, client
             Executed::Failed
         }
         Outcome::Done | Outcome::Machine(_) | Outcome::Script(_) => Executed::Done(None),
+    }
+}
+
+/// What came of a create, in a word.
+fn came_to(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Failed(error) if error.proves_nothing_done() => "refused",
+        Outcome::Failed(_) => "unclear",
+        Outcome::Done | Outcome::Machine(_) | Outcome::Script(_) => "created",
     }
 }

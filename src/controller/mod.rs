@@ -11,6 +11,7 @@ mod credentials;
 mod error;
 mod execute;
 mod gather;
+mod gauges;
 mod line;
 mod objects;
 mod operator;
@@ -21,6 +22,7 @@ mod run;
 pub mod seen;
 mod served;
 mod sources;
+mod tally;
 mod watch;
 
 pub use context::{Clock, Context, Nonce, Outside};

@@ -21,6 +21,7 @@ use super::backlog::Turn;
 use super::brake::Brake;
 use super::context::{Context, Outside};
 use super::credentials::{Credentials, LabelledSecrets, OwnKey};
+use super::gauges;
 use super::line::{Line, Lines};
 use super::objects::{self, Objects};
 use super::orphans::Orphans;
@@ -30,6 +31,7 @@ use super::run::{Stopped, check};
 use super::seen::Seen;
 use super::served::Served;
 use super::sources::Sources;
+use super::tally::Tally;
 use super::watch::{self, Listed};
 use crate::args::{Observe, RunArgs};
 use crate::crd::{CRD_NAME, FIELD_MANAGER};
@@ -105,6 +107,7 @@ impl Operator {
             brake,
             reporter: Reporter { controller: FIELD_MANAGER.to_owned(), instance: std::env::var("HOSTNAME").ok() },
             metrics,
+            tally: Tally::default(),
             clock,
             nonce,
             lines,
@@ -125,12 +128,9 @@ impl Operator {
 
     /// Brings the gauges up to date.
     pub fn gauges(&self) -> Arc<dyn Fn() + Send + Sync> {
-        let (keys, metrics, orphans) = (self.keys.clone(), self.metrics(), self.orphans.clone());
+        let (context, orphans) = (self.context.clone(), self.orphans.clone());
         Arc::new(move || {
-            let counts: Vec<(usize, usize)> = keys.all_accounts().iter().map(|a| a.counts()).collect();
-            let total = |pick: fn(&(usize, usize)) -> usize| i64::try_from(counts.iter().map(pick).sum::<usize>()).unwrap_or(i64::MAX);
-            metrics.machines.set(total(|c| c.0));
-            metrics.resources.set(total(|c| c.1));
+            gauges::refresh(&context);
             orphans.count();
         })
     }
@@ -138,6 +138,7 @@ impl Operator {
     /// Works until it is told to stop; running passes end before it returns.
     pub async fn run(&self, readiness: &Arc<Readiness>) {
         readiness.set(Stage::WaitingForCrd);
+        self.context.metrics.leader.set(1);
         let mut background = JoinSet::new();
         background.spawn(self.follow_stop());
         if wait_for_crd(&self.client, &self.stop).await && self.stop.run_until_cancelled(self.context.brake.is_known()).await.is_some() {

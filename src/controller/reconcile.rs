@@ -15,6 +15,7 @@ use super::execute::{Executed, execute};
 use super::gather::{Gathered, Gathering};
 use super::objects::Written;
 use super::seen::Seen;
+use super::tally;
 use crate::crd::PaperspaceMachine;
 use crate::lifecycle::observe::Moment;
 use crate::lifecycle::step::{Decision, Event, Requeue, Step};
@@ -80,6 +81,13 @@ async fn read(seen: &Seen, context: &Context) -> Result<Option<Known>, Error> {
 /// Gathers, decides, executes, writes, and says when to look again.
 async fn pass(seen: &Seen, context: &Context, known: Option<Known>) -> Result<Passed, Error> {
     context.metrics.reconciles.inc();
+    let begun = context.clock.mono();
+    let passed = take_pass(seen, context, known).await;
+    context.metrics.reconcile_seconds.observe(context.clock.mono().saturating_sub(begun).as_secs_f64());
+    passed
+}
+
+async fn take_pass(seen: &Seen, context: &Context, known: Option<Known>) -> Result<Passed, Error> {
     let known = match known {
         Some(known) => Some(Known { written: false, ..known }),
         None => read(seen, context).await?,
@@ -149,6 +157,7 @@ async fn finish(context: &Context, known: &mut Known, decision: &Decision, slot:
     let mut finished = Finished::AsDecided;
     if differs && !written_already && !removed {
         context.metrics.status_writes.inc();
+        tally::changed(&context.metrics, &known.object, &decision.status, &decision.memory, context.clock.now().wall);
         let (before, now) = (known.object.resource_version(), context.clock.now());
         context.own.writes(&known.object, decision);
         match context.objects.write_status(&known.object, &decision.status).await? {
@@ -164,6 +173,7 @@ async fn finish(context: &Context, known: &mut Known, decision: &Decision, slot:
             Written::Conflict => finished = Finished::Conflict,
         }
     }
+    context.tally.note(&known.object.uid().unwrap_or_default(), &decision.status);
     if removed {
         context.forget(&known.object.uid().unwrap_or_default());
     }

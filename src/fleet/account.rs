@@ -267,6 +267,16 @@ impl Account {
         &self.wake
     }
 
+    /// The machine of each resource that has one, as the last list shows it, with the resource's namespace.
+    pub fn each_machine(&self, mut told: impl FnMut(&str, &Machine)) {
+        let Some(snapshot) = self.snapshot() else { return };
+        for interest in lock(&self.interests).values() {
+            if let Some(machine) = interest.machine.as_ref().and_then(|id| snapshot.machine(id)) {
+                told(&interest.wake.namespace, machine);
+            }
+        }
+    }
+
     /// How many machines the account has, and how many resources look at it.
     pub fn counts(&self) -> (usize, usize) {
         (self.snapshot().map_or(0, |s| s.len()), lock(&self.interests).len())

@@ -25,7 +25,8 @@ pub enum Restraint {
 }
 
 impl Restraint {
-    fn reason(&self) -> Reason {
+    /// The conditions' word.
+    pub fn reason(&self) -> Reason {
         match self {
             Self::DryRun => Reason::DryRun,
             Self::Stopped(_) => Reason::EmergencyStop,
