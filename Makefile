@@ -22,7 +22,7 @@ demo-stop: ## stop what `make demo KEEP=1` left running
 	@tests/demo/stop
 
 test: ## every test, end to end included; the first time it fetches or builds Kubernetes servers (7 to 13 minutes)
-	@tests/need cc=gcc curl=curl openssl=openssl
+	@tests/need cc=gcc curl=curl openssl=openssl promtool=prometheus
 	@tests/control-plane/servers >/dev/null
 	@mkdir -p target
 	@echo "cargo test --locked --workspace --no-fail-fast"; \

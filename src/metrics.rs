@@ -1,5 +1,6 @@
 //! What the operator counts, for Prometheus. Labels are bounded: no names, no uids.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -211,6 +212,7 @@ impl Default for Metrics {
         registry.register("orphans", orphans, metrics.orphans.clone());
         let hourly = "USD for an hour of use of the machines that no resource has, those that are off included, as Paperspace states it";
         registry.register("orphan_hourly_usd", hourly, metrics.orphan_hourly_usd.clone());
+        metrics.begin_with_zeros();
         Self { registry, ..metrics }
     }
 }
@@ -221,6 +223,24 @@ impl Metrics {
         Arc::new(Self::default())
     }
 
+    /// A counter that is not there before it counts hides its first increase.
+    fn begin_with_zeros(&self) {
+        for kind in crate::controller::Error::KINDS {
+            self.failures.get_or_create(&KindLabel { kind });
+        }
+        for outcome in ["created", "refused", "unclear"] {
+            self.creates.get_or_create(&OutcomeLabel { outcome });
+        }
+        for outcome in ["found", "none"] {
+            self.unclear_creates.get_or_create(&OutcomeLabel { outcome });
+        }
+    }
+
+    /// In the older text format of Prometheus, which names a counter in full where it is described, and knows no `info`.
+    pub fn encode_classic(&self) -> String {
+        classic(&self.encode())
+    }
+
     /// In the text format of OpenMetrics.
     pub fn encode(&self) -> String {
         let mut text = String::new();
@@ -229,6 +249,29 @@ impl Metrics {
         }
         text
     }
+}
+
+fn classic(text: &str) -> String {
+    let described = |line: &str| {
+        let (keyword, rest) = line.strip_prefix("# ")?.split_once(' ')?;
+        let (name, rest) = rest.split_once(' ')?;
+        Some((keyword.to_owned(), name.to_owned(), rest.to_owned()))
+    };
+    let types: HashMap<String, String> =
+        text.lines().filter_map(described).filter(|(keyword, ..)| keyword == "TYPE").map(|(_, name, kind)| (name, kind)).collect();
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines().filter(|line| *line != "# EOF" && !line.starts_with("# UNIT ")) {
+        let described = described(line);
+        let kind = described.as_ref().and_then(|(_, name, _)| types.get(name)).map_or("", String::as_str);
+        let _ = match (described, kind) {
+            (Some((keyword, name, rest)), "counter") => writeln!(out, "# {keyword} {name}_total {rest}"),
+            (Some((keyword, name, rest)), "info") => {
+                writeln!(out, "# {keyword} {name}_info {}", if keyword == "TYPE" { "gauge" } else { &rest })
+            }
+            _ => writeln!(out, "{line}"),
+        };
+    }
+    out
 }
 
 impl CallObserver for Metrics {
@@ -245,6 +288,42 @@ impl CallObserver for Metrics {
             self.breaker_open.inc();
         } else {
             self.breaker_open.dec();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_older_format_describes_each_series_under_its_own_name() {
+        let metrics = Metrics::default();
+        metrics.reconciles.inc();
+        metrics
+            .machines
+            .get_or_create(&MachineLabel { state: "a\"b\\c".to_owned(), machine_type: "C5".to_owned(), region: String::new() })
+            .set(2);
+        let text = metrics.encode_classic();
+        for line in [
+            "# TYPE paperspace_operator_reconciles_total counter",
+            "# HELP paperspace_operator_reconciles_total Passes over a resource.",
+            "paperspace_operator_reconciles_total 1",
+            "# TYPE paperspace_operator_build_info gauge",
+            "# TYPE paperspace_operator_leader gauge",
+            "# TYPE paperspace_operator_reconcile_duration_seconds histogram",
+            "paperspace_operator_reconcile_errors_total{kind=\"kubernetes_timeout\"} 0",
+            r#"paperspace_operator_machines{state="a\"b\\c",machine_type="C5",region=""} 2"#,
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("# EOF") && metrics.encode().ends_with("# EOF\n"));
+        // Every series is described.
+        let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect::<Vec<_>>();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let name = line.split(['{', ' ']).next().unwrap_or_default();
+            let of_histogram = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
+            assert!(names.contains(&name) || of_histogram.is_some_and(|name| names.contains(&name)), "{line}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -87,9 +87,16 @@ async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
     }
 }
 
-async fn show_metrics(State(shared): State<Shared>) -> impl IntoResponse {
+/// OpenMetrics for those who ask for it, as Prometheus does; the older format for others.
+async fn show_metrics(State(shared): State<Shared>, headers: HeaderMap) -> impl IntoResponse {
     (shared.refresh)();
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], shared.metrics.encode())
+    let accepts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
+    let (kind, text) = if accepts.contains("application/openmetrics-text") {
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", shared.metrics.encode())
+    } else {
+        ("text/plain; version=0.0.4; charset=utf-8", shared.metrics.encode_classic())
+    };
+    ([(header::CONTENT_TYPE, kind)], text)
 }
 
 #[cfg(test)]

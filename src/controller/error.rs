@@ -30,6 +30,10 @@ pub enum Error {
 }
 
 impl Error {
+    /// Every word that [`Self::kind`] has.
+    pub const KINDS: [&str; 6] =
+        ["kubernetes_forbidden", "kubernetes_refused", "kubernetes_unreachable", "kubernetes_timeout", "unreadable_object", "no_decision"];
+
     /// A bounded word for metrics.
     pub fn kind(&self) -> &'static str {
         match self {

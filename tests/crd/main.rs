@@ -9,6 +9,7 @@ mod deploy;
 mod drift;
 mod examples;
 mod manifest;
+mod monitoring;
 mod reference;
 mod schema;
 mod table;

@@ -239,7 +239,7 @@ fn an_operator_of_all_namespaces_counts_what_no_resource_has() {
     t.stays(&id);
     let metrics = || block_on(async { reqwest::get(format!("http://{port}/metrics")).await.ok()?.text().await.ok() }).unwrap_or_default();
     let shows = |line: &str| metrics().lines().any(|shown| shown == format!("paperspace_operator_{line}"));
-    wait_for("the metrics", PATIENCE, || metrics().contains("# EOF").then_some(()));
+    wait_for("the metrics", PATIENCE, || metrics().contains("paperspace_operator_leader").then_some(()));
     assert!(!metrics().contains("paperspace_operator_orphans{"), "nothing is known without a resource");
     t.apply(&t.machine("a", json!({})));
     t.wait_ready("a");

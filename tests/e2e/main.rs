@@ -17,6 +17,7 @@ mod cases_faults;
 mod cases_keys;
 mod cases_kubernetes;
 mod cases_leader;
+mod cases_monitoring;
 mod cases_names;
 mod cases_orphans;
 mod cases_power;

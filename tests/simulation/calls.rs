@@ -1,6 +1,7 @@
 //! What a fleet costs: the calls from apply to Ready.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -39,6 +40,27 @@ fn from_apply_to_ready_a_machine_costs_few_calls_of_either_api() {
     let told = || kubernetes.iter().filter(|(_, path)| path.trim_end_matches("/status").ends_with(&one)).collect::<Vec<_>>();
     assert!(count(true) <= 7 * MANY, "{} writes: {:?}", count(true), told());
     assert!(count(false) <= 9 * MANY, "{} reads: {:?}", count(false), told());
+}
+
+#[test]
+fn a_machine_that_does_not_get_on_is_looked_at_often_and_its_resource_once_a_minute() {
+    simulate(async {
+        let world = World::new(SEED, None, &[]);
+        let user = User::new(&world);
+        process::keep_running(&world, 0);
+        user.create("a", &json!({})).await;
+        user.until_settled("a").await.unwrap();
+        let id = user.machine_id("a").unwrap();
+        world.sim("POST", &format!("machines/{id}"), &json!({"state": "upgrading"}));
+        tokio::time::sleep(Duration::from_mins(2)).await;
+        let (before, looks) = (world.history().len(), || world.truth()["calls"]["GET /machines/{id}"].as_u64().unwrap());
+        let looked = looks();
+        tokio::time::sleep(Duration::from_mins(20)).await;
+        let passes = world.history()[before..].iter().filter_map(|line| of_a_resource(line)).filter(|(writes, _)| !writes).count();
+        assert!((18..=22).contains(&passes), "{passes} passes");
+        let looked = looks() - looked;
+        assert!((180..=260).contains(&looked), "{looked} looks");
+    });
 }
 
 /// Whether a call of the operator that was written down changes a resource or reads it, and its path.
