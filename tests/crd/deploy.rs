@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use paperspace_operator::args::{Args, Command as Sub};
 use paperspace_operator::crd::CRD_NAME;
 use serde_json::{Value, json};
@@ -77,11 +78,14 @@ fn the_pod_is_a_restricted_one() {
 }
 
 #[test]
-fn there_is_never_a_second_operator() {
+fn a_second_operator_stands_by_for_the_first() {
     let spec = &deployment()["spec"];
-    assert_eq!((&spec["replicas"], &spec["strategy"]["type"]), (&json!(1), &json!("Recreate")));
-    // Longer than a request may take, so that the step at work is finished.
-    assert!(spec["template"]["spec"]["terminationGracePeriodSeconds"].as_u64() > Some(30));
+    assert_eq!(spec["replicas"], 2);
+    // Stated as the server states it: of a strategy that is given in part, kubectl makes a change with each apply.
+    assert_eq!(spec["strategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}));
+    assert_eq!(spec["template"]["spec"]["topologySpreadConstraints"][0]["labelSelector"], spec["selector"]);
+    // Longer than a request may take, so that the step at work is finished and the lease given back.
+    assert!(spec["template"]["spec"]["terminationGracePeriodSeconds"].as_u64() > Some(30 + 2));
 }
 
 /// What the pod says is what the program reads.
@@ -92,6 +96,7 @@ fn the_program_understands_its_pod() {
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
     let words = container["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
     let Ok(Args { command: Sub::Run(run) }) = Args::try_parse_from([NAME].into_iter().chain(words)) else { panic!("no arguments of run") };
+    assert!(run.leader_elect, "there are two of it");
     assert_eq!(container["ports"][0]["containerPort"], run.listen.port());
     for (probe, path) in [("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
         assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "http"}));
@@ -116,6 +121,17 @@ fn the_service_finds_the_pod() {
     }
 }
 
+/// On its own: a server without policy/v1 accepts all the rest.
+#[test]
+fn a_drain_may_take_one_pod_at_a_time() {
+    let budget = yaml::documents(&yaml::at("deploy/components/disruption-budget/pod-disruption-budget.yaml")).remove(0);
+    let read: PodDisruptionBudget = serde_json::from_value(budget.clone()).unwrap();
+    assert_eq!(serde_json::to_value(read).unwrap(), budget, "fields that Kubernetes does not have");
+    assert_eq!((&budget["metadata"]["namespace"], &budget["spec"]["selector"]), (&json!(NAME), &deployment()["spec"]["selector"]));
+    // With as many as there are, a drain would wait for ever.
+    assert_eq!((&budget["spec"]["maxUnavailable"], &budget["spec"]["minAvailable"]), (&json!(1), &Value::Null));
+}
+
 /// Tools that clean up what is no longer in their sources leave the definition alone: with it would go every machine.
 #[test]
 fn the_definition_is_kept_by_those_who_clean_up() {
@@ -132,7 +148,8 @@ fn the_definition_is_kept_by_those_who_clean_up() {
 
 #[test]
 fn kustomize_renders_each_part() {
-    for (part, count) in [("deploy/crd", 1), ("deploy/operator", 12), ("deploy/sharded", 12), ("deploy", 13)] {
+    let budget = "deploy/components/disruption-budget";
+    for (part, count) in [("deploy/crd", 1), ("deploy/operator", 12), ("deploy/sharded", 12), ("deploy", 13), (budget, 1)] {
         let Some(objects) = rendered(part) else { return };
         assert_eq!(objects.len(), count, "{part}");
     }

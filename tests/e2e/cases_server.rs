@@ -71,6 +71,11 @@ fn deploy_is_accepted_by_the_server() {
     assert!(said.contains("statefulset.apps/paperspace-operator created"), "{said}");
     let said = plane.kubectl(&["apply", "--dry-run=server", "-k", "deploy/operator"]);
     assert!(said.lines().all(|line| line.contains("unchanged")), "applied twice, it changes nothing:\n{said}");
+    // A server before 1.21 has only an older version of it.
+    if plane.kubectl(&["api-versions"]).lines().any(|version| version == "policy/v1") {
+        let said = plane.kubectl(&["apply", "--dry-run=server", "-k", "deploy/components/disruption-budget"]);
+        assert!(said.contains("poddisruptionbudget.policy/paperspace-operator created"), "{said}");
+    }
 }
 
 #[test]
@@ -84,6 +89,9 @@ fn the_operator_has_the_rights_that_it_needs_and_no_others() {
     // Its own leases; those of others are theirs.
     for verb in ["get", "create", "update"] {
         assert!(may_in("paperspace-operator", verb, "leases.coordination.k8s.io"), "it must be allowed to {verb} leases");
+    }
+    for verb in ["list", "watch", "patch", "delete"] {
+        assert!(!may_in("paperspace-operator", verb, "leases.coordination.k8s.io"), "it must not be allowed to {verb} leases");
     }
     let machines = "paperspacemachines.paperspace-operator.dev";
     let definitions = "customresourcedefinitions.apiextensions.k8s.io";

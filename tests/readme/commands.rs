@@ -1,7 +1,8 @@
 //! The commands of the README, run in the order in which they stand there against a Kubernetes API and a simulated Paperspace.
 //!
-//! There are no nodes, so this test is the kubelet: when the operator's Deployment is there it starts the program with the pod's arguments and
-//! environment, as the pod's ServiceAccount, and keeps the mounted Secret up to date. `make …` is looked at elsewhere.
+//! There are no nodes, so this test is the kubelet: when the operator's Deployment is there it starts the program once, for the pod that works,
+//! with the pod's arguments and environment, as the pod's ServiceAccount, and keeps the mounted Secret up to date. `make …` is looked at
+//! elsewhere.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -203,7 +204,11 @@ impl World {
         fs::copy(self.cluster.join("kubeconfig"), &kubeconfig).unwrap();
         let token = self.run(&format!("kubectl -n {NAMESPACE} create token {account} --duration 1h"));
         let config = format!("kubectl --kubeconfig '{}' config", kubeconfig.display());
-        self.run(&format!("{config} set-credentials pod --token '{}'; {config} set-context --current --user pod", token.trim()));
+        // In a pod, the namespace of its account is that of its leases.
+        self.run(&format!(
+            "{config} set-credentials pod --token '{}'; {config} set-context --current --user pod --namespace {NAMESPACE}",
+            token.trim()
+        ));
         let mut command = apart(binary());
         command.args(container["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()));
         for variable in container["env"].as_array().unwrap() {
