@@ -1,0 +1,196 @@
+//! The Helm charts on a real server, with the real Helm: installing, upgrading, rolling back and uninstalling leave every machine's resource
+//! and the definition alone, and an operator with the chart's rights does its work.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::harness::{ControlPlane, PATIENCE, Setup, Test, wait_for};
+use super::helm::{DEFINITION, Helm, NAME, OPERATOR};
+use super::helm_release::{Releases, chart};
+
+const DEFINED: &str = "crd/paperspacemachines.paperspace-operator.dev";
+
+/// One cluster, to which `deploy/` was applied and then taken away again: Helm does not take over what is not its own.
+#[test]
+fn neither_chart_takes_the_machines_along() {
+    let plane = ControlPlane::own("helm");
+    plane.kubectl(&["delete", "-k", "deploy/operator"]);
+    plane.kubectl(&["delete", "-k", "deploy/crd"]);
+    wait_for("the namespace and the definition are gone", PATIENCE, || {
+        let left = plane.kubectl(&["get", "namespace,crd", "--ignore-not-found", "-o", "name", NAME]);
+        (left.is_empty() && plane.try_kubectl(&["get", DEFINED]).is_err()).then_some(())
+    });
+    plane.kubectl(&["create", "namespace", NAME]);
+    let releases = Releases::of(&plane, NAME);
+
+    releases.install("definition", &chart(DEFINITION), &json!({})).unwrap();
+    plane.kubectl(&["wait", "--for=condition=Established", DEFINED, "--timeout=60s"]);
+    let machine = json!({
+        "apiVersion": "paperspace-operator.dev/v1alpha1", "kind": "PaperspaceMachine", "metadata": {"name": "a", "namespace": "default"},
+        "spec": {"machineType": "C5", "templateId": "t0nspur5", "region": "NY2", "diskSizeGB": 50},
+    });
+    let file = plane.dir.join("machine.json");
+    fs::write(&file, machine.to_string()).unwrap();
+    wait_for("a machine", PATIENCE, || plane.try_kubectl(&["create", "-f", file.to_str().unwrap()]).ok());
+    let uids = || {
+        let uid = |what: &[&str]| plane.kubectl(&[&["get", "-o", "jsonpath={.metadata.uid}{.metadata.deletionTimestamp}"], what].concat());
+        (uid(&[DEFINED]), uid(&["psm", "a"]))
+    };
+    let before = uids();
+
+    operator_comes_and_goes(&plane, &releases, &|| assert_eq!(uids(), before));
+    definition_comes_and_goes(&plane, &releases, &|| assert_eq!(uids(), before));
+    plane.stop();
+}
+
+fn operator_comes_and_goes(plane: &ControlPlane, releases: &Releases, nothing_is_lost: &dyn Fn()) {
+    let replicas = || plane.kubectl(&["-n", NAME, "get", "deployment", NAME, "-o", "jsonpath={.spec.replicas}"]);
+    let of_release = || plane.kubectl(&["-n", NAME, "get", "deployment,service,serviceaccount,role,rolebinding", "-o", "name"]);
+    let made = releases.install(NAME, &chart(OPERATOR), &json!({})).unwrap();
+    assert_eq!((&made["status"], replicas().as_str()), (&json!("deployed"), "2"));
+    nothing_is_lost();
+    releases.upgrade(NAME, &chart(OPERATOR), &json!({"replicas": 3, "watchNamespaces": ["default"]}));
+    assert_eq!(replicas(), "3");
+    let role = ["-n", "default", "get", "role", NAME];
+    assert!(plane.try_kubectl(&role).is_ok() && plane.try_kubectl(&["get", "clusterrole", NAME]).is_err());
+    nothing_is_lost();
+    releases.rollback(NAME, 1);
+    assert_eq!(replicas(), "2");
+    assert!(plane.try_kubectl(&role).is_err() && plane.try_kubectl(&["get", "clusterrole", NAME]).is_ok());
+    nothing_is_lost();
+    assert_eq!(releases.uninstall(NAME), "", "it keeps nothing of its own");
+    wait_for("all of it is gone", PATIENCE, || (!of_release().contains(NAME)).then_some(()));
+    assert!(plane.try_kubectl(&["get", "clusterrole", NAME]).is_err());
+    nothing_is_lost();
+}
+
+fn definition_comes_and_goes(plane: &ControlPlane, releases: &Releases, nothing_is_lost: &dyn Fn()) {
+    let shorts = || plane.kubectl(&["get", DEFINED, "-o", "jsonpath={.spec.names.shortNames}"]);
+    let changed = with_another_short_name(&plane.dir.join("changed"));
+    releases.upgrade("definition", &changed, &json!({}));
+    assert_eq!(shorts(), r#"["psm","psmachine"]"#);
+    nothing_is_lost();
+    releases.rollback("definition", 1);
+    assert_eq!(shorts(), r#"["psm"]"#);
+    nothing_is_lost();
+    let said = releases.uninstall("definition");
+    assert!(said.contains("kept due to the resource policy") && said.contains("paperspacemachines.paperspace-operator.dev"), "{said}");
+    nothing_is_lost();
+    // Under another name it is not its own; under its name it goes on.
+    let refused = releases.install("other", &chart(DEFINITION), &json!({})).unwrap_err();
+    assert!(refused.contains("cannot be imported into the current release"), "{refused}");
+    releases.install("definition", &changed, &json!({})).unwrap();
+    assert_eq!(shorts(), r#"["psm","psmachine"]"#);
+    nothing_is_lost();
+}
+
+/// A later version of the chart of the definition.
+fn with_another_short_name(to: &Path) -> PathBuf {
+    let from = chart(DEFINITION);
+    fs::create_dir_all(to.join("templates")).unwrap();
+    for file in ["Chart.yaml", "values.yaml", "values.schema.json", "templates/paperspacemachines.yaml"] {
+        let text = fs::read_to_string(from.join(file)).unwrap();
+        let later = text.replace("\nversion: 0.1.0\n", "\nversion: 0.2.0\n").replace("    - psm\n", "    - psm\n    - psmachine\n");
+        assert_eq!(later == text, file.starts_with("values"), "{file}");
+        fs::write(to.join(file), later).unwrap();
+    }
+    to.to_owned()
+}
+
+/// `helm template | kubectl apply -f -`, as of those who use Helm for nothing else.
+#[test]
+fn what_helm_template_prints_can_be_applied() {
+    let plane = ControlPlane::shared();
+    let namespace = format!("helm-template-{}", std::process::id());
+    plane.kubectl(&["create", "namespace", &namespace]);
+    // The roles of the whole cluster are `deploy/`'s here.
+    let values = json!({"fullnameOverride": "templated", "watchNamespaces": [namespace], "networkPolicy": {"enabled": true}});
+    let items = Helm::shared().template(OPERATOR, &namespace, &values).unwrap();
+    let file = plane.dir.join("template.json");
+    fs::write(&file, json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
+    let apply = ["apply", "-f", file.to_str().unwrap()];
+    let said = plane.kubectl(&apply);
+    assert_eq!(said.matches(" created").count(), items.len(), "{said}");
+    let said = plane.kubectl(&apply);
+    assert_eq!(said.matches(" unchanged").count(), items.len(), "applied twice, it changes nothing: {said}");
+}
+
+/// By what the cluster has.
+#[test]
+fn a_disruption_budget_is_made_where_there_are_such() {
+    let plane = ControlPlane::shared();
+    let there = plane.kubectl(&["api-versions"]).lines().any(|version| version == "policy/v1");
+    let tried = Releases::of(plane, "default").try_out(&chart(OPERATOR), &json!({"podDisruptionBudget": {"enabled": true}}));
+    let (manifest, notes) = (tried["manifest"].as_str().unwrap(), tried["notes"].as_str().unwrap());
+    assert_eq!(manifest.contains("kind: PodDisruptionBudget"), there);
+    assert_eq!(notes.contains("podDisruptionBudget is left out"), !there, "{notes}");
+}
+
+/// A case whose operator has the rights of a release in a namespace of its own, which serves the case's alone.
+fn with_release(name: &str, values: &Value) -> (Test, String) {
+    let t = Test::with(name, Setup { stopped: true, flags: &["--leader-elect"], ..Setup::USUAL });
+    let own = format!("{}-ops", t.namespace);
+    t.plane.kubectl(&["create", "namespace", &own]);
+    let mut all = json!({"watchNamespaces": [t.namespace]});
+    all.as_object_mut().unwrap().extend(values.as_object().unwrap().clone());
+    Releases::of(t.plane, &own).install(NAME, &chart(OPERATOR), &all).unwrap();
+    let (_, path) = t.operator.environment.iter().find(|(name, _)| name == "KUBECONFIG").unwrap();
+    let mut kubeconfig: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    kubeconfig["users"][0]["user"]["token"] = t.plane.kubectl(&["-n", &own, "create", "token", NAME]).trim().into();
+    // As in a pod.
+    kubeconfig["contexts"][0]["context"]["namespace"] = own.clone().into();
+    fs::write(path, kubeconfig.to_string()).unwrap();
+    t.operator.start();
+    (t, own)
+}
+
+#[test]
+fn an_operator_of_one_namespace_does_all_its_work_with_no_right_to_another() {
+    let (t, own) = with_release("helm-namespaced", &json!({"operator": {"defaultKeyNamespaces": "team=ml"}}));
+    t.plane.kubectl(&["label", "namespace", &t.namespace, "team=ml"]);
+    t.apply(&t.secret("paperspace", "k1"));
+    t.apply(&t.machine("a", json!({"credentialsRef": {"name": "paperspace"}, "writeConnectionTo": {"configMapName": "a"}})));
+    t.apply(&t.machine("b", json!({})));
+    t.wait_ready("a");
+    t.wait_ready("b");
+    t.wait_event("a", "Created");
+    t.kubectl(&["wait", "--for=jsonpath={.data.user}=paperspace", "configmap/a", "--timeout=60s"]);
+    t.delete("a");
+    t.wait_gone("a");
+    assert_eq!(t.sim.machines().len(), 1);
+
+    let account = format!("--as=system:serviceaccount:{own}:{NAME}");
+    let may =
+        |verb: &str, what: &str, rest: &[&str]| t.plane.try_kubectl(&[&["auth", "can-i", verb, what, &account], rest].concat()).is_ok();
+    let machines = "paperspacemachines.paperspace-operator.dev";
+    for (verb, what) in
+        [("list", machines), ("patch", machines), ("list", "secrets"), ("update", "configmaps"), ("create", "events.events.k8s.io")]
+    {
+        assert!(may(verb, what, &["-n", &t.namespace]), "{verb} {what} in its namespace");
+        assert!(!may(verb, what, &["-n", "default"]) && !may(verb, what, &["--all-namespaces"]), "{verb} {what} elsewhere");
+    }
+    assert!(may("get", &format!("namespaces/{}", t.namespace), &[]) && !may("get", "namespaces/default", &[]));
+    t.end();
+}
+
+#[test]
+fn without_the_rights_to_secrets_and_config_maps_what_needs_none_works() {
+    let (t, _) = with_release("helm-few-rights", &json!({"rbac": {"secrets": false, "configMaps": false}}));
+    t.apply(&t.secret("paperspace", "k1"));
+    t.apply(&t.machine("a", json!({"credentialsRef": {"name": "paperspace"}})));
+    t.apply(&t.machine("b", json!({"writeConnectionTo": {"configMapName": "b"}})));
+    t.apply(&t.machine("c", json!({})));
+    t.wait_ready("c");
+    wait_for("to be said in the log", PATIENCE, || {
+        let log = t.operator.log();
+        (log.contains("Secrets cannot be watched") && log.contains("ConfigMaps cannot be watched")).then_some(())
+    });
+    t.idle(3);
+    println!("{}", t.kubectl(&["get", "psm", "-o", "wide"]));
+    assert_eq!(t.condition("a", "Ready").0, "Unknown");
+    t.delete("c");
+    t.wait_gone("c");
+    t.end();
+}
