@@ -122,7 +122,11 @@ fn what_helm_template_prints_can_be_applied() {
 fn a_disruption_budget_is_made_where_there_are_such() {
     let plane = ControlPlane::shared();
     let there = plane.kubectl(&["api-versions"]).lines().any(|version| version == "policy/v1");
-    let tried = Releases::of(plane, "default").try_out(&chart(OPERATOR), &json!({"podDisruptionBudget": {"enabled": true}}));
+    let tried = Releases::of(plane, "default").try_out(
+        &chart(OPERATOR),
+        // Not as what is there by `deploy/`.
+        &json!({"podDisruptionBudget": {"enabled": true}, "fullnameOverride": "budget"}),
+    );
     let (manifest, notes) = (tried["manifest"].as_str().unwrap(), tried["notes"].as_str().unwrap());
     assert_eq!(manifest.contains("kind: PodDisruptionBudget"), there);
     assert_eq!(notes.contains("podDisruptionBudget is left out"), !there, "{notes}");
@@ -187,10 +191,16 @@ fn without_the_rights_to_secrets_and_config_maps_what_needs_none_works() {
         let log = t.operator.log();
         (log.contains("Secrets cannot be watched") && log.contains("ConfigMaps cannot be watched")).then_some(())
     });
-    t.idle(3);
-    println!("{}", t.kubectl(&["get", "psm", "-o", "wide"]));
-    assert_eq!(t.condition("a", "Ready").0, "Unknown");
+    // One that needs the key of a Secret waits, and says for what; the machine of one that is only to be published is there.
+    t.wait_reason("a", "Ready", "ApiUnavailable");
+    t.wait_reason("b", "Ready", "Running");
+    t.wait_reason("b", "Synced", "ConnectionNotWritten");
+    for (name, kind) in [("a", "Ready"), ("b", "Synced")] {
+        let message = t.condition(name, kind).2;
+        assert!(message.contains("is forbidden"), "{name}: {message}");
+    }
     t.delete("c");
     t.wait_gone("c");
+    assert_eq!(t.sim.machines().len(), 1);
     t.end();
 }
