@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::helm::OPERATOR;
+use super::helm::{DEFINITION, OPERATOR};
 use super::yaml;
 
 const BEGIN: &str = "<!-- generated: values -->\n";
@@ -85,5 +85,17 @@ fn the_readme_says_every_value() {
     if new != old {
         assert!(std::env::var_os("UPDATE_README").is_some(), "write it anew with: UPDATE_README=1 cargo test --test crd chart_values");
         std::fs::write(file, new).unwrap();
+    }
+}
+
+#[test]
+fn each_link_of_the_charts_readmes_leads_somewhere() {
+    for chart in [OPERATOR, DEFINITION] {
+        let text = yaml::text(&yaml::at(chart).join("README.md"));
+        let links: Vec<&str> = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()).collect();
+        assert!(links.len() > 1, "{chart}: {links:?}");
+        for link in links {
+            assert!(yaml::at(chart).join(link).exists(), "{chart}: there is no {link}");
+        }
     }
 }

@@ -11,22 +11,12 @@ use super::helm::{DEFINITION, Helm, NAME, OPERATOR};
 use super::helm_release::{Releases, chart};
 
 const DEFINED: &str = "crd/paperspacemachines.paperspace-operator.dev";
+const RELEASE: &str = "paperspace-operator-crds";
 
-/// One cluster, to which `deploy/` was applied and then taken away again: Helm does not take over what is not its own.
+/// From `kubectl apply -k deploy/`, by the README's way, through everything that Helm does.
 #[test]
 fn neither_chart_takes_the_machines_along() {
     let plane = ControlPlane::own("helm");
-    plane.kubectl(&["delete", "-k", "deploy/operator"]);
-    plane.kubectl(&["delete", "-k", "deploy/crd"]);
-    wait_for("the namespace and the definition are gone", PATIENCE, || {
-        let left = plane.kubectl(&["get", "namespace,crd", "--ignore-not-found", "-o", "name", NAME]);
-        (left.is_empty() && plane.try_kubectl(&["get", DEFINED]).is_err()).then_some(())
-    });
-    plane.kubectl(&["create", "namespace", NAME]);
-    let releases = Releases::of(&plane, NAME);
-
-    releases.install("definition", &chart(DEFINITION), &json!({})).unwrap();
-    plane.kubectl(&["wait", "--for=condition=Established", DEFINED, "--timeout=60s"]);
     let machine = json!({
         "apiVersion": "paperspace-operator.dev/v1alpha1", "kind": "PaperspaceMachine", "metadata": {"name": "a", "namespace": "default"},
         "spec": {"machineType": "C5", "templateId": "t0nspur5", "region": "NY2", "diskSizeGB": 50},
@@ -34,15 +24,33 @@ fn neither_chart_takes_the_machines_along() {
     let file = plane.dir.join("machine.json");
     fs::write(&file, machine.to_string()).unwrap();
     wait_for("a machine", PATIENCE, || plane.try_kubectl(&["create", "-f", file.to_str().unwrap()]).ok());
+    plane.kubectl(&["-n", NAME, "create", "secret", "generic", "paperspace-operator-api-key", "--from-literal=apiKey=k1"]);
     let uids = || {
         let uid = |what: &[&str]| plane.kubectl(&[&["get", "-o", "jsonpath={.metadata.uid}{.metadata.deletionTimestamp}"], what].concat());
-        (uid(&[DEFINED]), uid(&["psm", "a"]))
+        [uid(&[DEFINED]), uid(&["psm", "a"]), uid(&["-n", NAME, "secret", "paperspace-operator-api-key"])]
     };
     let before = uids();
+    let nothing_is_lost = || assert_eq!(uids(), before);
 
-    operator_comes_and_goes(&plane, &releases, &|| assert_eq!(uids(), before));
-    definition_comes_and_goes(&plane, &releases, &|| assert_eq!(uids(), before));
+    hand_over(&plane);
+    nothing_is_lost();
+    let releases = Releases::of(&plane, NAME);
+    releases.install(RELEASE, &chart(DEFINITION), &json!({})).unwrap();
+    operator_comes_and_goes(&plane, &releases, &nothing_is_lost);
+    definition_comes_and_goes(&plane, &releases, &nothing_is_lost);
     plane.stop();
+}
+
+/// The README's commands.
+fn hand_over(plane: &ControlPlane) {
+    let readme = fs::read_to_string(chart(OPERATOR).join("README.md")).unwrap();
+    let (_, section) = readme.split_once("### In place of `kubectl apply -k`").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let commands: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("    kubectl ")).collect();
+    assert_eq!(commands.len(), 3);
+    for command in commands {
+        plane.kubectl(&command.split_whitespace().collect::<Vec<_>>());
+    }
 }
 
 fn operator_comes_and_goes(plane: &ControlPlane, releases: &Releases, nothing_is_lost: &dyn Fn()) {
@@ -69,19 +77,27 @@ fn operator_comes_and_goes(plane: &ControlPlane, releases: &Releases, nothing_is
 fn definition_comes_and_goes(plane: &ControlPlane, releases: &Releases, nothing_is_lost: &dyn Fn()) {
     let shorts = || plane.kubectl(&["get", DEFINED, "-o", "jsonpath={.spec.names.shortNames}"]);
     let changed = with_another_short_name(&plane.dir.join("changed"));
-    releases.upgrade("definition", &changed, &json!({}));
+    let refused = releases.try_upgrade(RELEASE, &changed, &json!({})).unwrap_err();
+    assert!(refused.contains("conflict with \"kubectl-client-side-apply\"") && shorts() == r#"["psm"]"#, "{refused}");
+    nothing_is_lost();
+    // What --force-conflicts does, which this library has not.
+    let managers = plane.kubectl(&["get", DEFINED, "-o", "jsonpath={.metadata.managedFields[*].manager}"]);
+    let at = managers.split(' ').position(|manager| manager == "kubectl-client-side-apply").unwrap();
+    let patch = json!([{"op": "remove", "path": format!("/metadata/managedFields/{at}")}]);
+    plane.kubectl(&["patch", DEFINED, "--type=json", "-p", &patch.to_string()]);
+    releases.upgrade(RELEASE, &changed, &json!({}));
     assert_eq!(shorts(), r#"["psm","psmachine"]"#);
     nothing_is_lost();
-    releases.rollback("definition", 1);
+    releases.rollback(RELEASE, 1);
     assert_eq!(shorts(), r#"["psm"]"#);
     nothing_is_lost();
-    let said = releases.uninstall("definition");
+    let said = releases.uninstall(RELEASE);
     assert!(said.contains("kept due to the resource policy") && said.contains("paperspacemachines.paperspace-operator.dev"), "{said}");
     nothing_is_lost();
     // Under another name it is not its own; under its name it goes on.
     let refused = releases.install("other", &chart(DEFINITION), &json!({})).unwrap_err();
     assert!(refused.contains("cannot be imported into the current release"), "{refused}");
-    releases.install("definition", &changed, &json!({})).unwrap();
+    releases.install(RELEASE, &changed, &json!({})).unwrap();
     assert_eq!(shorts(), r#"["psm","psmachine"]"#);
     nothing_is_lost();
 }

@@ -129,7 +129,7 @@ fn questions() -> Vec<Vec<Value>> {
 fn lay(over: &mut Value, value: &Value) {
     match (over, value) {
         (Value::Object(below), Value::Object(map)) => {
-            map.iter().for_each(|(name, value)| lay(below.entry(name).or_insert(Value::Null), value))
+            map.iter().for_each(|(name, value)| lay(below.entry(name).or_insert(Value::Null), value));
         }
         (below, value) => *below = value.clone(),
     }

@@ -30,9 +30,14 @@ impl Releases {
     }
 
     /// `helm upgrade NAME CHART`.
+    pub(crate) fn try_upgrade(&self, name: &str, chart: &Path, values: &Value) -> Result<Value, String> {
+        self.ask("upgrade", json!([chart, name, values]), json!({}))
+    }
+
+    /// The same, which must succeed.
     #[track_caller]
     pub(crate) fn upgrade(&self, name: &str, chart: &Path, values: &Value) {
-        self.ask("upgrade", json!([chart, name, values]), json!({})).unwrap();
+        self.try_upgrade(name, chart, values).unwrap();
     }
 
     /// `helm rollback NAME REVISION`.
