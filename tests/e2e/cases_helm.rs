@@ -64,8 +64,12 @@ fn operator_comes_and_goes(plane: &ControlPlane, releases: &Releases, nothing_is
     let role = ["-n", "default", "get", "role", NAME];
     assert!(plane.try_kubectl(&role).is_ok() && plane.try_kubectl(&["get", "clusterrole", NAME]).is_err());
     nothing_is_lost();
+    let strategy = || plane.kubectl(&["-n", NAME, "get", "deployment", NAME, "-o", "jsonpath={.spec.strategy}"]);
+    releases.upgrade(NAME, &chart(OPERATOR), &json!({"replicas": 1, "leaderElection": {"enabled": false}}));
+    assert_eq!(strategy(), r#"{"type":"Recreate"}"#);
+    nothing_is_lost();
     releases.rollback(NAME, 1);
-    assert_eq!(replicas(), "2");
+    assert_eq!((replicas().as_str(), strategy().contains("RollingUpdate")), ("2", true));
     assert!(plane.try_kubectl(&role).is_err() && plane.try_kubectl(&["get", "clusterrole", NAME]).is_ok());
     nothing_is_lost();
     assert_eq!(releases.uninstall(NAME), "", "it keeps nothing of its own");
@@ -218,5 +222,24 @@ fn without_the_rights_to_secrets_and_config_maps_what_needs_none_works() {
     t.delete("c");
     t.wait_gone("c");
     assert_eq!(t.sim.machines().len(), 1);
+    t.end();
+}
+
+#[test]
+fn without_the_right_to_read_its_definition_it_destroys_nothing_and_does_not_begin() {
+    let (t, own) = with_release("helm-no-definition", &json!({}));
+    t.apply(&t.machine("a", json!({})));
+    t.wait_ready("a");
+    t.plane.kubectl(&["delete", "clusterrolebinding", &format!("{own}-{NAME}")]);
+    t.delete("a");
+    t.wait_reason("a", "Stalled", "DeletionHeld");
+    assert_eq!(t.sim.machines().len(), 1);
+    t.operator.restart();
+    wait_for("to be said in the log", PATIENCE, || t.operator.log().contains("cannot be read; trying again").then_some(()));
+    assert_eq!(t.sim.machines().len(), 1);
+    // Helm makes what is missing.
+    Releases::of(t.plane, &own).upgrade(NAME, &chart(OPERATOR), &json!({"watchNamespaces": [t.namespace]}));
+    t.wait_gone("a");
+    assert!(t.sim.machines().is_empty());
     t.end();
 }

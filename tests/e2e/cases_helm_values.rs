@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::harness::{ControlPlane, PATIENCE, wait_for};
 use super::helm::{self, Helm, NAME, OPERATOR};
-use super::pairs;
+use super::{helm_release, pairs};
 
 /// Helm's own labels, and what Kubernetes takes for said where it is not.
 const NOT_COMPARED: [&str; 5] = [
@@ -41,14 +41,27 @@ fn with_no_values_it_is_what_deploy_operator_is() {
     let rendered = ControlPlane::shared().kubectl(&["kustomize", "deploy/operator"]);
     let mut ours = helm::objects("deploy/operator", &rendered);
     ours.retain(|object| object["kind"] != "Namespace");
-    let mut theirs = Helm::shared().template(OPERATOR, NAME, &json!({})).unwrap();
+    same(Helm::shared().template(OPERATOR, NAME, &json!({})).unwrap(), ours);
+}
+
+#[test]
+fn its_disruption_budget_is_the_component_of_deploy() {
+    let file = "deploy/components/disruption-budget/pod-disruption-budget.yaml";
+    let text = fs::read_to_string(helm_release::chart(file)).unwrap();
+    let mut theirs = Helm::shared().template(OPERATOR, NAME, &json!({"podDisruptionBudget": {"enabled": true}})).unwrap();
+    theirs.retain(|object| object["kind"] == "PodDisruptionBudget");
+    same(theirs, helm::objects(file, &text));
+}
+
+#[track_caller]
+fn same(mut theirs: Vec<Value>, mut ours: Vec<Value>) {
     for objects in [&mut ours, &mut theirs] {
         objects.iter_mut().for_each(compared);
         objects.sort_by_key(name);
     }
     assert_eq!(theirs.iter().map(name).collect::<Vec<_>>(), ours.iter().map(name).collect::<Vec<_>>());
     for (theirs, ours) in theirs.iter().zip(&ours) {
-        assert!(theirs == ours, "{}\nthe chart:\n{theirs:#}\ndeploy/operator:\n{ours:#}", name(ours));
+        assert!(theirs == ours, "{}\nthe chart:\n{theirs:#}\ndeploy/:\n{ours:#}", name(ours));
     }
 }
 

@@ -73,7 +73,7 @@ fn kubeconfig(plane: &ControlPlane) -> Value {
     front
 }
 
-/// A chart of the repository.
+/// A chart of the repository, by its path there.
 pub(crate) fn chart(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
