@@ -24,6 +24,7 @@ demo-stop: ## stop what `make demo KEEP=1` left running
 test: ## every test, end to end included; the first time it fetches or builds Kubernetes servers (7 to 13 minutes)
 	@tests/need cc=gcc curl=curl openssl=openssl promtool=prometheus
 	@tests/control-plane/servers >/dev/null
+	@tests/helm/library >/dev/null
 	@mkdir -p target
 	@echo "cargo test --locked --workspace --no-fail-fast"; \
 	cargo test --locked --workspace --no-fail-fast 2>&1 | tee target/test.log && failed=0 || failed=$$?; \
@@ -65,8 +66,9 @@ mutants-controller: ## the same for a hundred places of controller/ at most, eve
 	@all=$$(cargo mutants --config .cargo/mutants-controller.toml --list | wc -l); set -x; \
 	SOAK_SEEDS=20 cargo mutants --config .cargo/mutants-controller.toml --sharding round-robin --shard 0/$$(( (all + 99) / 100 )) $(MUTANTS)
 
-crd: ## write crds/ anew from the types: the definition and the reference of its fields
+crd: ## write crds/ anew from the types, and the chart's copy: the definition and the reference of its fields
 	cargo run --locked --quiet -- crd > target/crd.yaml
+	cp target/crd.yaml deploy/charts/paperspace-operator-crds/templates/paperspacemachines.yaml
 	mv target/crd.yaml crds/paperspacemachines.yaml
 	cargo run --locked --quiet -- crd --reference > target/crd.md
 	mv target/crd.md crds/README.md

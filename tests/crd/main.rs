@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
 
 mod answers;
+mod chart_rights;
+mod chart_values;
+mod charts;
 mod command_line;
 mod deploy;
 mod drift;
@@ -14,3 +17,7 @@ mod reference;
 mod schema;
 mod table;
 mod yaml;
+
+// Helm itself.
+#[path = "../helm/mod.rs"]
+mod helm;

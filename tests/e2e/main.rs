@@ -14,6 +14,8 @@ mod cases_delete;
 mod cases_deletion;
 mod cases_drift;
 mod cases_faults;
+mod cases_helm;
+mod cases_helm_values;
 mod cases_keys;
 mod cases_kubernetes;
 mod cases_leader;
@@ -32,6 +34,7 @@ mod cases_storm;
 mod cases_storm_frozen;
 mod cases_storm_servers;
 mod harness;
+mod helm_release;
 mod on_server;
 
 // The table that `tests/crd` asks of the schema without a server.
@@ -45,3 +48,11 @@ mod kubernetes_suite;
 // And that API itself.
 #[path = "../simulation/kubernetes/mod.rs"]
 mod kubernetes;
+
+// Helm itself.
+#[path = "../helm/mod.rs"]
+mod helm;
+
+// And which of its charts' values are tried together.
+#[path = "../helm/pairs.rs"]
+mod pairs;
