@@ -37,6 +37,7 @@ fn with_namespaces_it_may_read_its_definition_in_the_cluster_and_all_else_there_
         "Role ops/paperspace-operator-leases",
         "Role a/paperspace-operator-secrets",
         "Role b/paperspace-operator-secrets",
+        "Role ops/paperspace-operator-stop",
         "Role a/paperspace-operator",
         "Role b/paperspace-operator",
         "ClusterRole /ops-paperspace-operator",

@@ -48,6 +48,8 @@ fn wrong_values_are_refused() {
         (json!({"operator": {"apiUrl": "api.paperspace.com"}}), "at '/operator/apiUrl'"),
         (json!({"operator": {"clusterId": "-a"}}), "at '/operator/clusterId'"),
         (json!({"operator": {"logFormat": "xml"}}), "at '/operator/logFormat': value must be one of 'text', 'json'"),
+        (json!({"operator": {"maxDestroysPerHour": "many"}}), "at '/operator/maxDestroysPerHour'"),
+        (json!({"operator": {"maxDestroysPerHour": 0}}), "at '/operator/maxDestroysPerHour': got number, want string"),
         (json!({"image": {"digest": "abc"}}), "at '/image/digest'"),
         (json!({"image": {"pullPolicy": "always"}}), "at '/image/pullPolicy'"),
         (json!({"replicas": "2"}), "at '/replicas': got string, want integer"),
@@ -91,7 +93,7 @@ fn it_can_be_a_part_of_a_larger_chart() {
 fn run(values: &Value) -> paperspace_operator::args::RunArgs {
     let words = arguments(&template(values).unwrap());
     match Args::try_parse_from([NAME.to_owned()].into_iter().chain(words)) {
-        Ok(Args { command: Command::Run(run) }) => run,
+        Ok(Args { command: Command::Run(run) }) => *run,
         other => panic!("{values}: {other:?}"),
     }
 }
@@ -101,7 +103,7 @@ fn each_value_of_operator_is_the_flag_of_its_name() {
     let values = json!({
         "apiUrl": "http://paperspace.example.com/v1", "allowHttp": true, "apiRate": 7, "apiBurst": 1000, "pollInterval": "1m30s",
         "transitionInterval": "7s", "createSettle": "4m", "concurrency": 3, "clusterId": "prod-1", "defaultKeyNamespaces": "team in (a,b),x=y",
-        "allowAdoptWithDefaultKey": true, "watchSelector": "team=ml,tier!=dev", "logFormat": "text", "log": "info,paperspace_operator=debug",
+        "allowAdoptWithDefaultKey": true, "watchSelector": "team=ml,tier!=dev", "maxDestroysPerHour": "0", "dryRun": true, "logFormat": "text", "log": "info,paperspace_operator=debug",
     });
     let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     let defaults = yaml::documents(&yaml::at(OPERATOR).join("values.yaml")).remove(0);
@@ -117,6 +119,8 @@ fn each_value_of_operator_is_the_flag_of_its_name() {
             "pollInterval" => "poll_interval: 90s".to_owned(),
             "transitionInterval" => "transition_interval: 7s".to_owned(),
             "createSettle" => "create_settle: 240s".to_owned(),
+            // Nothing, which is not the same as not said.
+            "maxDestroysPerHour" => "max_destroys_per_hour: Number(0)".to_owned(),
             "clusterId" => "cluster_id: Some(\"prod-1\")".to_owned(),
             // A selector of its own, whose text is not kept; and in the environment, since it counts before flags are read.
             "watchSelector" | "logFormat" => continue,

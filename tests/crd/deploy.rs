@@ -36,7 +36,12 @@ fn the_roles_are_exactly_these() {
         json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch", "create", "update", "delete"]}]);
     let expected = [("paperspace-operator-configmaps", config_maps), ("paperspace-operator-secrets", secrets), (NAME, own)];
     assert_eq!(roles, expected.map(|(name, rules)| (json!(name), rules)));
-    let [leases] = &objects("Role")[..] else { panic!("one Role") };
+    let [leases, stop] = &objects("Role")[..] else { panic!("two Roles") };
+    assert_eq!(stop["metadata"], json!({"name": "paperspace-operator-stop", "namespace": NAME}));
+    assert_eq!(
+        stop["rules"],
+        json!([{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["paperspace-operator-stop"], "verbs": ["get", "list", "watch"]}])
+    );
     assert_eq!(leases["metadata"], json!({"name": "paperspace-operator-leases", "namespace": NAME}));
     assert_eq!(
         leases["rules"],
@@ -51,10 +56,13 @@ fn each_role_is_bound_to_the_service_account_alone() {
     let bound: Vec<&Value> = bindings.iter().map(|binding| &binding["roleRef"]["name"]).collect();
     assert_eq!(bound, ["paperspace-operator-configmaps", "paperspace-operator-secrets", NAME]);
     assert!(bindings.iter().all(|binding| binding["subjects"] == account));
-    let [leases] = &objects("RoleBinding")[..] else { panic!("one RoleBinding") };
-    assert_eq!(leases["metadata"]["namespace"], NAME);
-    assert_eq!((&leases["roleRef"]["kind"], &leases["roleRef"]["name"]), (&json!("Role"), &json!("paperspace-operator-leases")));
-    assert_eq!(leases["subjects"], account);
+    let bindings = objects("RoleBinding");
+    let bound: Vec<&Value> = bindings.iter().map(|binding| &binding["roleRef"]["name"]).collect();
+    assert_eq!(bound, ["paperspace-operator-leases", "paperspace-operator-stop"]);
+    for binding in &bindings {
+        assert_eq!((&binding["metadata"]["namespace"], &binding["roleRef"]["kind"]), (&json!(NAME), &json!("Role")));
+        assert_eq!(binding["subjects"], account);
+    }
     assert_eq!(deployment()["spec"]["template"]["spec"]["serviceAccountName"], NAME);
 }
 
@@ -149,7 +157,7 @@ fn the_definition_is_kept_by_those_who_clean_up() {
 #[test]
 fn kustomize_renders_each_part() {
     let budget = "deploy/components/disruption-budget";
-    for (part, count) in [("deploy/crd", 1), ("deploy/operator", 12), ("deploy/sharded", 12), ("deploy", 13), (budget, 1)] {
+    for (part, count) in [("deploy/crd", 1), ("deploy/operator", 14), ("deploy/sharded", 14), ("deploy", 15), (budget, 1)] {
         let Some(objects) = rendered(part) else { return };
         assert_eq!(objects.len(), count, "{part}");
     }

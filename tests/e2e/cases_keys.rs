@@ -226,7 +226,9 @@ fn no_key_is_ever_shown() {
     let metrics = super::harness::block_on(async { reqwest::get(format!("http://{port}/metrics")).await.unwrap().text().await.unwrap() });
     let resources = t.kubectl(&["get", "psm", "-o", "yaml", "--show-managed-fields"]);
     let events = t.kubectl(&["get", "events", "-o", "yaml"]);
-    assert!(t.operator.log().contains("\"TRACE\"") && metrics.contains("paperspace_operator_leader") && events.contains("CredentialsRejected"));
+    assert!(
+        t.operator.log().contains("\"TRACE\"") && metrics.contains("paperspace_operator_leader") && events.contains("CredentialsRejected")
+    );
     for (what, text) in [("logs", t.operator.log()), ("resources", resources), ("events", events), ("metrics", metrics)] {
         assert!(!text.contains(SECRET), "a key is in the {what}: {:?}", text.lines().find(|line| line.contains(SECRET)));
     }
