@@ -14,6 +14,7 @@ mod cases_delete;
 mod cases_deletion;
 mod cases_drift;
 mod cases_faults;
+mod cases_gitops;
 mod cases_keys;
 mod cases_kubernetes;
 mod cases_leader;
