@@ -52,21 +52,29 @@ fn owned_by(object: &Value, manager: &str) -> Vec<String> {
 #[test]
 fn there_is_no_difference_once_the_operator_has_worked() {
     let t = Test::new("gitops-diff");
-    let manifest = t.machine("a", spec());
-    t.apply(&manifest);
-    t.wait_ready("a");
-    t.idle(2);
-    let (version_before, calls_before) = (version(&t, "a"), calls(&t));
-    assert!(t.apply(&manifest).contains("unchanged"));
-    // The second sees defaults, the finalizer, the annotation and the status that the manifest does not have.
-    for flags in [&[][..], &["--server-side"][..]] {
-        assert_eq!(difference(&t, &manifest, flags), Ok(String::new()), "{flags:?}");
+    let sides: [(&str, &[&str]); 2] = [("client", &[]), ("server", &["--server-side"])];
+    let manifest = |name: &str, over: Value| {
+        let mut spec = spec();
+        spec["writeConnectionTo"]["configMapName"] = json!(name);
+        spec.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
+        t.machine(name, spec)
+    };
+    for (name, side) in sides {
+        t.try_apply(&manifest(name, json!({})), side).unwrap();
     }
-    assert_eq!(version(&t, "a"), version_before);
-    let changed = t.machine("a", json!({"machineName": "another"}));
-    assert!(difference(&t, &changed, &[]).is_err_and(|shown| shown.contains("+  machineName: another")), "a difference would be seen");
-    t.idle(2);
-    assert_eq!((version(&t, "a"), calls(&t)), (version_before, calls_before));
+    for (name, side) in sides {
+        t.wait_ready(name);
+        t.idle(2);
+        let (version_before, calls_before) = (version(&t, name), calls(&t));
+        // The server sees defaults, the finalizer, the annotation and the status that the manifest does not have.
+        assert_eq!(difference(&t, &manifest(name, json!({})), side), Ok(String::new()), "{name}");
+        let seen = difference(&t, &manifest(name, json!({"machineName": "another"})), side);
+        assert!(seen.is_err_and(|shown| shown.contains("+  machineName: another")), "a difference would be seen");
+        let said = t.try_apply(&manifest(name, json!({})), side).unwrap();
+        assert!(said.contains(if name == "client" { "unchanged" } else { "serverside-applied" }), "{said}");
+        t.idle(2);
+        assert_eq!((version(&t, name), calls(&t)), (version_before, calls_before), "{name}");
+    }
     t.end();
 }
 
