@@ -140,7 +140,12 @@ pub fn markdown_table() -> String {
             Progress::Working => ("Reconciling", "InProgress", "Progressing"),
             Progress::Stuck => ("Stalled", "Failed", "Degraded"),
         };
-        let (kstatus, argo) = if *reason == Reason::NotCreated { ("InProgress", "Suspended") } else { (kstatus, argo) };
+        let (kstatus, argo) = match reason {
+            Reason::NotCreated => ("InProgress", "Suspended"),
+            // Of what is being deleted both say so, whatever its conditions are.
+            Reason::Deleting | Reason::DeletionProtected | Reason::DeletionHeld | Reason::DestroysLimited => ("Terminating", "Progressing"),
+            _ => (kstatus, argo),
+        };
         let (ready, synced) = (cell(reason.ready()), cell(reason.synced()));
         let _ = writeln!(out, "| {reason} | {ready} | {synced} | {with} | {kstatus} | {argo} | {} |", reason.meaning());
     }

@@ -14,6 +14,7 @@ mod cases_delete;
 mod cases_deletion;
 mod cases_drift;
 mod cases_faults;
+mod cases_gitops;
 mod cases_helm;
 mod cases_helm_values;
 mod cases_keys;

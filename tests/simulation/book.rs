@@ -33,6 +33,8 @@ pub(crate) struct Book {
     pub(crate) config_maps: BTreeMap<String, String>,
     /// Addresses may stay that nobody can know of: one that a change allocated just before the machine was destroyed at the console.
     pub(crate) addresses_may_stay: bool,
+    /// What was wrong with the health of resources that operators wrote.
+    pub(crate) unhealthy: BTreeSet<String>,
 }
 
 /// What the operator puts at the end of the machine's name.
@@ -73,6 +75,7 @@ impl Book {
         wrong.extend(self.addresses(&truth));
         wrong.extend(self.scripts(&truth, &living, &machines));
         wrong.extend(self.restarted_too_often(&truth, &machines));
+        wrong.extend(self.unhealthy.iter().cloned());
         wrong
     }
 

@@ -14,6 +14,7 @@
 //! | `orphans` | what the metrics say of what no resource has |
 //! | `observe` | looking at each machine by itself, for comparison: the same end, at another price |
 //! | `calls` | what a fleet costs from apply to Ready |
+//! | `health` | what Argo CD, Flux and kstatus say of every resource that is written in any run |
 //! | `outage` | Paperspace does not answer: what it costs, who is told, how it ends |
 //! | `net` | every planted mistake is caught |
 
@@ -24,6 +25,9 @@ mod calls;
 mod crash_matrix;
 mod faults;
 mod gate;
+mod health;
+mod health_expected;
+mod health_tools;
 mod kubernetes;
 mod kubernetes_cases;
 mod kubernetes_suite;

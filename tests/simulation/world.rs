@@ -123,10 +123,23 @@ impl World {
 
     /// The same of Kubernetes.
     pub(crate) fn ask_kubernetes(&self, life: u64, request: kubernetes::Request) -> kubernetes::Reply {
-        let Some(planted) = &self.planted else { return self.kubernetes().handle(self.now(), &request) };
+        let Some(planted) = &self.planted else {
+            let reply = self.kubernetes().handle(self.now(), &request);
+            self.look_at_health(&request);
+            return reply;
+        };
         let reads = request.method == "GET" && request.path.contains("/paperspacemachines/");
         let reply = self.kubernetes().handle(self.now(), &planted.request(request));
         if reads { planted.read(life, reply) } else { reply }
+    }
+
+    /// What tools of GitOps say of a resource that an operator wrote has to be right, in every run.
+    fn look_at_health(&self, request: &kubernetes::Request) {
+        let written = (request.method != "GET").then(|| request.path.split_once("/paperspacemachines/")).flatten();
+        let Some((_, name)) = written else { return };
+        let name = name.trim_end_matches("/status");
+        let wrong = self.kubernetes().view("paperspacemachines", super::user::NAMESPACE, name).and_then(super::health::look);
+        self.book().unhealthy.extend(wrong);
     }
 
     /// Writes an operator's call down.
