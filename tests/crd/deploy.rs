@@ -132,7 +132,7 @@ fn the_definition_is_kept_by_those_who_clean_up() {
 
 #[test]
 fn kustomize_renders_each_part() {
-    for (part, count) in [("deploy/crd", 1), ("deploy/operator", 12), ("deploy/sharded", 12), ("deploy", 13)] {
+    for (part, count) in [("deploy/crd", 1), ("deploy/operator", 14), ("deploy/sharded", 14), ("deploy", 15)] {
         let Some(objects) = rendered(part) else { return };
         assert_eq!(objects.len(), count, "{part}");
     }

@@ -11,6 +11,7 @@ mod drift;
 mod examples;
 mod manifest;
 mod reference;
+mod roles;
 mod schema;
 mod table;
 mod yaml;

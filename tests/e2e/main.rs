@@ -21,6 +21,7 @@ mod cases_names;
 mod cases_orphans;
 mod cases_power;
 mod cases_restraint;
+mod cases_roles;
 mod cases_scale;
 mod cases_scripts;
 mod cases_selector;
