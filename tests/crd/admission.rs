@@ -1,5 +1,5 @@
-//! `deploy/admission`, without a server that could run it: the objects are of the published types with nothing left over, every path in an
-//! expression is one that is there, and each expression says what its table says.
+//! `deploy/admission` without a server, and in more cases than one is asked about in `tests/e2e`: the objects are of the published types with
+//! nothing left over, every path in an expression is one that is there, and each expression says what its table says.
 
 mod cases;
 mod evaluate;

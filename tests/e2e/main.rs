@@ -19,6 +19,7 @@ mod cases_kubernetes;
 mod cases_leader;
 mod cases_names;
 mod cases_orphans;
+mod cases_policies;
 mod cases_power;
 mod cases_restraint;
 mod cases_roles;
