@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test bench soak storm lint mutants mutants-controller crd image clean
+.PHONY: help demo demo-stop test bench soak storm lint deny mutants mutants-controller crd image clean
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 IMAGE ?= paperspace-operator:$(VERSION)
@@ -54,6 +54,10 @@ lint: ## formatting, clippy and documentation, with warnings denied; shellcheck 
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	@scripts=$$(grep -lE '^#!.*bash|^# shellcheck shell=bash' -r tests .ci); \
 	if command -v shellcheck >/dev/null; then echo shellcheck $$scripts; shellcheck -x $$scripts; else echo "no shellcheck here: scripts not checked"; fi
+
+deny: ## licences, advisories, second versions and sources of the crates, as deny.toml has them (the advisories are fetched)
+	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
+	cargo deny --locked check $(DENY)
 
 mutants: ## break lifecycle/ in every small way, one at a time: which tests notice (hours; target/mutants.out says what was missed)
 	@tests/need cc=gcc

@@ -12,7 +12,9 @@ fn roles(values: &Value) -> Vec<(String, String, String, Value)> {
         let of_kind = objects.iter().filter(move |object| kinds.iter().any(|kind| object["kind"] == *kind));
         of_kind.map(|o| (text(&o["kind"]), text(&o["metadata"]["namespace"]), text(&o["metadata"]["name"]), o)).collect::<Vec<_>>()
     };
-    let (roles, bindings) = (of(["Role", "ClusterRole"]), of(["RoleBinding", "ClusterRoleBinding"]));
+    let (mut roles, bindings) = (of(["Role", "ClusterRole"]), of(["RoleBinding", "ClusterRoleBinding"]));
+    // Those for people, which nobody is bound to.
+    roles.retain(|(.., role)| !role["metadata"]["labels"].to_string().contains("aggregate-to-"));
     assert_eq!(roles.len(), bindings.len());
     for ((kind, namespace, name, _), (binding, where_, same, bound)) in roles.iter().zip(&bindings) {
         assert_eq!((&format!("{kind}Binding"), namespace, name), (binding, where_, same));

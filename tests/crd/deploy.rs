@@ -157,7 +157,7 @@ fn the_definition_is_kept_by_those_who_clean_up() {
 #[test]
 fn kustomize_renders_each_part() {
     let budget = "deploy/components/disruption-budget";
-    for (part, count) in [("deploy/crd", 1), ("deploy/operator", 14), ("deploy/sharded", 14), ("deploy", 15), (budget, 1)] {
+    for (part, count) in [("deploy/crd", 1), ("deploy/operator", 16), ("deploy/sharded", 16), ("deploy", 17), (budget, 1)] {
         let Some(objects) = rendered(part) else { return };
         assert_eq!(objects.len(), count, "{part}");
     }

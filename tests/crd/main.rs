@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
 
+mod admission;
 mod answers;
 mod chart_rights;
 mod chart_values;
@@ -14,6 +15,7 @@ mod examples;
 mod manifest;
 mod monitoring;
 mod reference;
+mod roles;
 mod schema;
 mod table;
 mod yaml;
