@@ -226,13 +226,13 @@ impl Metrics {
     /// A counter that is not there before it counts hides its first increase.
     fn begin_with_zeros(&self) {
         for kind in crate::controller::Error::KINDS {
-            self.failures.get_or_create(&KindLabel { kind });
+            drop(self.failures.get_or_create(&KindLabel { kind }));
         }
         for outcome in ["created", "refused", "unclear"] {
-            self.creates.get_or_create(&OutcomeLabel { outcome });
+            drop(self.creates.get_or_create(&OutcomeLabel { outcome }));
         }
         for outcome in ["found", "none"] {
-            self.unclear_creates.get_or_create(&OutcomeLabel { outcome });
+            drop(self.unclear_creates.get_or_create(&OutcomeLabel { outcome }));
         }
     }
 
