@@ -12,7 +12,7 @@ use super::{policies, policy};
 const CREDENTIALS: &str = "spec.credentialsRef names a Secret that you may not read";
 const SCRIPT: &str = "spec.startupScript.secretKeyRef names a Secret that you may not read";
 
-fn active(annotations: Value) -> Value {
+fn active(annotations: &Value) -> Value {
     json!({"metadata": {"name": HOME, "annotations": annotations}, "status": {"phase": "Active"}})
 }
 
@@ -116,7 +116,7 @@ fn elsewhere(mut request: Request) -> Request {
 fn a_namespace_allows_the_machine_types_that_it_lists() {
     let of = |machine_type: &str| json!({"machineType": machine_type});
     let limited =
-        |list: &str, request: Request| Request { namespace: active(json!({"paperspace-operator.dev/machine-types": list})), ..request };
+        |list: &str, request: Request| Request { namespace: active(&json!({"paperspace-operator.dev/machine-types": list})), ..request };
     let observed =
         json!({"machineType": "A100", "managementPolicy": "Observe", "adopt": {"machineId": "psvv2ew1gd4s"}, "templateId": null});
     let refused = Some("this namespace does not allow machineType A100; it allows: C5, P4000");
@@ -124,7 +124,7 @@ fn a_namespace_allows_the_machine_types_that_it_lists() {
         "paperspace-machine-types",
         vec![
             ("no annotation at all", create(of("A100")), None),
-            ("other annotations", Request { namespace: active(json!({"a": "b"})), ..create(of("A100")) }, None),
+            ("other annotations", Request { namespace: active(&json!({"a": "b"})), ..create(of("A100")) }, None),
             ("listed", limited("C5,P4000", create(of("P4000"))), None),
             ("with spaces", limited("C5, P4000 ", create(of("P4000"))), None),
             ("not listed", limited("C5,P4000", create(of("A100"))), refused),

@@ -65,7 +65,9 @@ fn walk(expression: &IdedExpr, bound: &BTreeSet<String>, paths: &mut BTreeSet<St
             walk(&over.accu_init, bound, paths);
             let names = [Some(&over.iter_var), over.iter_var2.as_ref(), Some(&over.accu_var)];
             let bound = bound.iter().chain(names.into_iter().flatten()).cloned().collect();
-            [&over.loop_cond, &over.loop_step, &over.result].into_iter().for_each(|part| walk(part, &bound, paths));
+            for part in [&over.loop_cond, &over.loop_step, &over.result] {
+                walk(part, &bound, paths);
+            }
         }
         Expr::Literal(_) => {}
         other => panic!("{other:?} is not known to this test"),
