@@ -62,21 +62,26 @@ fn everything() -> Vec<Value> {
     let ready = || Reason::ALL.iter().filter(|r| r.ready().is_some());
     let synced = || Reason::ALL.iter().filter(|r| r.synced().is_some());
     for (ready, synced) in ready().flat_map(|r| synced().map(move |s| (*r, *s))) {
-        let of_both = [of(ready), of(synced)];
+        let either = |says| [of(ready), of(synced)].contains(&says);
         for (suspended, has_machine, late) in (0..8).map(|n| (n & 1 > 0, n & 2 > 0, n & 4 > 0)) {
             let because = |reason| {
                 let because = Because::new(reason, "why");
                 if late && of(reason) == Says::ComesOrIsStuck { because.stuck() } else { because }
             };
+            if late && !either(Says::ComesOrIsStuck) {
+                continue;
+            }
             let summary = Summary { ready: because(ready), synced: because(synced), held: None, suspended, has_machine };
-            if !of_both.contains(&Says::Goes) && (suspended || !of_both.contains(&Says::Rests)) {
+            if !either(Says::Goes) && (suspended || !either(Says::Rests)) {
                 all.push(with(&summary, false));
             }
             all.push(with(&summary, true));
-            for hold in [Reason::DeletionProtected, Reason::DeletionHeld] {
-                all.push(with(&Summary { held: Some(Because::new(hold, "why")), ..summary.clone() }, true));
-            }
         }
+    }
+    for (hold, ready) in [Reason::DeletionProtected, Reason::DeletionHeld].into_iter().flat_map(|h| ready().map(move |r| (h, *r))) {
+        let because = Because::new(ready, "why");
+        let held = Some(Because::new(hold, "why"));
+        all.push(with(&Summary { ready: because.clone(), synced: because, held, suspended: false, has_machine: true }, true));
     }
     all
 }
@@ -315,9 +320,8 @@ fn an_adopted_machine_that_differs_asks_for_a_person_until_it_does_not() {
         let object = user.get("a").unwrap();
         assert_eq!((argo(&object).unwrap().0, kstatus(&object)), (Health::Healthy, Kstatus::Current));
         user.edit("a", json!({"managementPolicy": "Observe", "powerState": "Stopped"})).await;
-        user.until("a", "Observed", |object| object.is_some_and(|o| has(o, Reason::Observed))).await?;
-        let (health, message) = argo(&user.get("a").unwrap())?;
-        if health == Health::Healthy { Ok(()) } else { Err(format!("observed: {health:?}, {message}")) }
+        let good = |o: &Value| has(o, Reason::Observed) && argo(o).unwrap().0 == Health::Healthy;
+        user.until("a", "Observed and Healthy", |object| object.is_some_and(good)).await
     });
     assert_eq!(told, Ok(()));
 }

@@ -145,6 +145,7 @@ pub(crate) fn flux(object: &Value) -> Result<Kstatus, String> {
 }
 
 /// What is wrong with what they say of a resource, against this and against each other.
+#[expect(clippy::match_same_arms, reason = "a table")]
 pub(crate) fn wrong(object: &Value, expected: &[Health]) -> Option<String> {
     let told = (argo(object), kstatus(object), flux(object));
     let going = !object["metadata"]["deletionTimestamp"].is_null();
