@@ -100,8 +100,8 @@ fn every_query_of_the_dashboard_is_answered_by_what_a_working_operator_shows() {
     plane.kubectl(&["--namespace", "default", "create", "configmap", "paperspace-operator-stop"]);
 
     let metrics = || get(&format!("http://{address}/metrics")).unwrap_or_default();
-    let shows = |text: &str| metrics().contains(text);
-    wait_for("the stop", PATIENCE, || shows("paperspace_operator_restrained{reason=\"EmergencyStop\"} 1").then_some(()));
+    let stopped = "paperspace_operator_restrained{reason=\"EmergencyStop\"} 1";
+    wait_for("the stop", PATIENCE, || metrics().contains(stopped).then_some(()));
     let shown = metrics();
     for line in [
         "paperspace_operator_leader 1",

@@ -51,9 +51,9 @@ pub(crate) fn of(reason: Reason) -> Says {
         R::CreateRejected | R::TemplateNotFound | R::MachineTypeNotOffered | R::NetworkNotFound | R::UserNotFound => Says::Stuck,
         R::AddressUnavailable | R::QuotaReached | R::AccountNotInGoodStanding | R::MachineTypeNotApproved => Says::Stuck,
         R::MachineTypeNotInRegion | R::UpdateRejected | R::Unmendable | R::ConnectionNotWritten | R::Duplicate => Says::Stuck,
-        // The operator asks before it touches or makes what may be another's.
         // Whoever stopped the operator has to let it go on; what is asked for does not come by itself.
         R::DryRun | R::EmergencyStop => Says::Stuck,
+        // The operator asks before it touches or makes what may be another's.
         R::Restored | R::MachineMissing | R::OwnedElsewhere | R::OwnershipLost | R::AdoptedDiffers => Says::Stuck,
         R::Deleting | R::DeletionProtected | R::DeletionHeld | R::DestroysLimited => Says::Goes,
     }

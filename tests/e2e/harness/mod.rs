@@ -44,7 +44,7 @@ use std::future::Future;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-pub(crate) use control_plane::ControlPlane;
+pub(crate) use control_plane::{ControlPlane, work_dir};
 pub(crate) use invariant::mark;
 pub(crate) use operator::{BINARY, Operator, command};
 pub(crate) use random::Random;
