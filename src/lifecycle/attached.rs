@@ -52,7 +52,11 @@ pub(super) fn addresses(p: &mut Pass, machine: &Machine) -> Flow<()> {
     }
     let settled = p.nothing_is_on_its_way();
     if settled && super::desired::named_address(spec).is_none() && p.applied().named_ip.as_deref() != static_address(machine) {
-        p.applied().named_ip = None;
+        // What was named once is the team's own, whatever was thought of it before.
+        let named = p.applied().named_ip.take();
+        if named.is_some() && p.applied().allocated_ip == named {
+            forget_address(p);
+        }
     }
     if let Some(ip) = spec.public_ip.as_ref().filter(|ip| ip.kind == PublicIpKind::Static) {
         p.applied().retain_ip = ip.reclaim_policy == Some(ReclaimPolicy::Retain);

@@ -25,10 +25,11 @@ pub(super) fn decide(p: &mut Pass, id: &str, team: &str) -> End {
 
 fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
     let asked_now = p.annotation(RECONCILE_REQUESTED).filter(|a| p.status.handled_reconcile_at.as_deref() != Some(a)).map(str::to_owned);
-    // What is quiet is read from the account's list, however old; what is happening or was asked about is looked at.
+    // What is quiet is read from the account's list, unless that is older than what is known; what is happening or was asked about is
+    // looked at.
     let begun_after = match (&asked_now, p.is_idle()) {
         (Some(_), _) => p.o.began.mono,
-        (None, true) => Duration::ZERO,
+        (None, true) => p.memory.looked,
         (None, false) => p.o.began.mono.saturating_sub(p.o.settings.transition),
     };
     let Some(machine) = p.machine(id, begun_after)? else { return Err(vanish::decide(p, id)) };
@@ -38,6 +39,7 @@ fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
     }
     p.status.account = Some(p.account(team));
     p.describe(machine);
+    p.memory.looked = p.look.as_ref().map_or(p.memory.looked, |(_, began, _)| p.memory.looked.max(*began));
     if !p.observes() {
         still_ours(p, machine)?;
     }

@@ -38,6 +38,8 @@ pub struct Memory {
     pub accepted: BTreeSet<String>,
     /// When this process last changed something on Paperspace for the object: only later looks count.
     pub mutated: Option<Duration>,
+    /// When the look began by which the machine was last described: what is older would take that back.
+    pub looked: Duration,
     /// What went wrong last, by kind of step, until it goes right.
     pub troubles: BTreeMap<StepKind, Trouble>,
     /// How often and when a step was sent without its effect having shown.

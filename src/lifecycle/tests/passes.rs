@@ -28,6 +28,20 @@ fn an_idle_resource_writes_nothing_and_reads_the_list() {
 }
 
 #[test]
+fn what_was_seen_is_not_taken_back_by_a_list_that_began_before() {
+    let mut world = World::running(|_| ());
+    let seen = world.now;
+    world.sleep(secs(3));
+    world.asked.clear();
+    world.annotate("example.com/note", "1");
+    world.step();
+    let Some(Question::Machine { begun_after, .. }) = world.asked.iter().find(|q| matches!(q, Question::Machine { .. })) else {
+        panic!("{:?}", world.asked)
+    };
+    assert!((seen.saturating_sub(secs(1))..=seen).contains(begun_after), "{begun_after:?}, seen at {seen:?}");
+}
+
+#[test]
 fn what_waits_writes_nothing_either() {
     let mut world = World::running(|_| ());
     world.edit(|s| (s.machine_type, s.resize_policy) = ("A5000".to_owned(), ResizePolicy::WhenStopped));

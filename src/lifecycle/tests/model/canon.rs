@@ -80,7 +80,7 @@ pub(super) fn memory(bounds: &Bounds, mut m: Memory) -> Memory {
         (*count, *at) = (1, since(*at, again(bounds)));
     }
     // Every look of the model begins in the pass that asks for it; and when to look again after a failure is not modelled.
-    (m.mutated, m.failed_looks, m.power_event) = (None, 0, None);
+    (m.mutated, m.looked, m.failed_looks, m.power_event) = (None, Duration::ZERO, 0, None);
     m
 }
 

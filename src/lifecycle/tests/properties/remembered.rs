@@ -78,6 +78,7 @@ pub(super) fn memory(d: &mut Dice, now: Moment) -> Memory {
         evidence: d.maybe(|d| evidence(d, now.mono)),
         accepted: if d.one_in(4) { d.several(2, id).into_iter().collect() } else { std::collections::BTreeSet::new() },
         mutated: d.maybe(ago),
+        looked: if d.one_in(2) { ago(d) } else { Duration::ZERO },
         troubles: d.several(4, |d| (d.pick(&KINDS), trouble(d, now.mono))).into_iter().collect(),
         sent: d.several(4, |d| (d.pick(&KINDS), (d.pick(&[1, 2, 4, 0, u32::MAX]), ago(d)))).into_iter().collect(),
         power_event: d.maybe(|d| (d.word(&["ev1", "ev2"]), ago(d))),
