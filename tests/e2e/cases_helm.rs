@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::harness::{ControlPlane, PATIENCE, Setup, Test, wait_for};
 use super::helm::{DEFINITION, Helm, NAME, OPERATOR};
-use super::helm_release::{Releases, chart};
+use super::helm_release::{Releases, beside_deploy, chart};
 
 const DEFINED: &str = "crd/paperspacemachines.paperspace-operator.dev";
 const RELEASE: &str = "paperspace-operator-crds";
@@ -127,7 +127,7 @@ fn what_helm_template_prints_can_be_applied() {
     plane.kubectl(&["create", "namespace", &namespace]);
     // The roles of the whole cluster are `deploy/`'s here.
     let values = json!({"fullnameOverride": "templated", "watchNamespaces": [namespace], "networkPolicy": {"enabled": true}});
-    let items = Helm::shared().template(OPERATOR, &namespace, &values).unwrap();
+    let items = Helm::shared().template(OPERATOR, &namespace, &beside_deploy(&values)).unwrap();
     let file = plane.dir.join("template.json");
     fs::write(&file, json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
     let apply = ["apply", "-f", file.to_str().unwrap()];
@@ -159,7 +159,7 @@ fn with_release(name: &str, values: &Value) -> (Test, String) {
     t.plane.kubectl(&["create", "namespace", &own]);
     let mut all = json!({"watchNamespaces": [t.namespace]});
     all.as_object_mut().unwrap().extend(values.as_object().unwrap().clone());
-    Releases::of(t.plane, &own).install(NAME, &chart(OPERATOR), &all).unwrap();
+    Releases::of(t.plane, &own).install(NAME, &chart(OPERATOR), &beside_deploy(&all)).unwrap();
     let (_, path) = t.operator.environment.iter().find(|(name, _)| name == "KUBECONFIG").unwrap();
     let mut kubeconfig: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     kubeconfig["users"][0]["user"]["token"] = t.plane.kubectl(&["-n", &own, "create", "token", NAME]).trim().into();
@@ -238,7 +238,7 @@ fn without_the_right_to_read_its_definition_it_destroys_nothing_and_does_not_beg
     wait_for("to be said in the log", PATIENCE, || t.operator.log().contains("cannot be read; trying again").then_some(()));
     assert_eq!(t.sim.machines().len(), 1);
     // Helm makes what is missing.
-    Releases::of(t.plane, &own).upgrade(NAME, &chart(OPERATOR), &json!({"watchNamespaces": [t.namespace]}));
+    Releases::of(t.plane, &own).upgrade(NAME, &chart(OPERATOR), &beside_deploy(&json!({"watchNamespaces": [t.namespace]})));
     t.wait_gone("a");
     assert!(t.sim.machines().is_empty());
     t.end();

@@ -138,7 +138,7 @@ fn the_operator_has_the_rights_that_it_needs_and_no_others() {
 
 #[test]
 fn an_operator_that_cannot_list_anything_ends_all_the_same_when_told_to() {
-    let t = Test::with("blind", Setup { stopped: true, ..Setup::USUAL });
+    let mut t = Test::with("blind", Setup { stopped: true, ..Setup::USUAL });
     let (role, account) = (format!("e2e-{}", t.namespace), format!("--serviceaccount={}:blind", t.namespace));
     t.kubectl(&["create", "serviceaccount", "blind"]);
     t.kubectl(&["create", "clusterrole", &role, "--verb=get", "--resource=customresourcedefinitions.apiextensions.k8s.io"]);
@@ -147,6 +147,12 @@ fn an_operator_that_cannot_list_anything_ends_all_the_same_when_told_to() {
     let mut kubeconfig: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     kubeconfig["users"][0]["user"]["token"] = t.kubectl(&["create", "token", "blind"]).trim().into();
     fs::write(path, kubeconfig.to_string()).unwrap();
+    // What it cannot know might stop it.
+    t.operator.start();
+    let unknown = "the ConfigMap of the emergency stop cannot be watched";
+    wait_for("what it needs", PATIENCE, || t.operator.log().contains(unknown).then_some(()));
+    t.operator.stop();
+    t.operator = t.another_operator("unstoppable", &["--stop-config-map", ""]);
     t.operator.start();
     wait_for("a list that is refused", PATIENCE, || t.operator.log().contains("the watch failed").then_some(()));
     t.end();

@@ -26,7 +26,7 @@ impl Releases {
 
     /// `helm install NAME CHART --dry-run=server`: what it would make.
     pub(crate) fn try_out(&self, chart: &Path, values: &Value) -> Value {
-        self.ask("install", json!([chart, NAME, values]), json!({"dry_run": "server"})).unwrap()
+        self.ask("install", json!([chart, NAME, beside_deploy(values)]), json!({"dry_run": "server"})).unwrap()
     }
 
     /// `helm upgrade NAME CHART`.
@@ -56,6 +56,13 @@ impl Releases {
         let request = json!({"do": what, "with": with, "options": options, "kubeconfig": self.kubeconfig, "namespace": self.namespace});
         Helm::shared().ask(&request)
     }
+}
+
+/// These values on a cluster that has `deploy/`, and with it the roles that a cluster has once.
+pub(crate) fn beside_deploy(values: &Value) -> Value {
+    let mut all = json!({"rbac": {"aggregatedRoles": false}});
+    json_patch::merge(&mut all, values);
+    all
 }
 
 /// The administrator's, for Helm. Where two servers look like one, it goes to what stands before both for Helm.
