@@ -79,11 +79,9 @@ fn held(p: &mut Pass) -> Flow<()> {
         ),
         _ => return Ok(()),
     };
-    let meta = &p.object().metadata;
-    let (namespace, name) = (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
     let message = format!(
-        "{why}: the machine is kept and the resource waits. To keep the machine and let the resource go: kubectl patch psm {name} -n {namespace} --type merge -p \
-         '{{\"spec\":{{\"deletionPolicy\":\"Retain\"}}}}'. To destroy it: take back what holds it"
+        "{why}: the machine is kept and the resource waits. {}. To destroy it: take back what holds it",
+        how_to_keep_the_machine(p)
     );
     p.held = Some(Because::new(reason, message));
     if reason == Reason::DeletionHeld {
@@ -91,6 +89,16 @@ fn held(p: &mut Pass) -> Flow<()> {
         p.again(Duration::from_mins(1));
     }
     Err(p.end(Step::Nothing))
+}
+
+/// What to type for a machine that shall stay.
+pub(super) fn how_to_keep_the_machine(p: &Pass) -> String {
+    let meta = &p.object().metadata;
+    let (namespace, name) = (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
+    format!(
+        "To keep the machine and let the resource go: kubectl patch psm {name} -n {namespace} --type merge -p \
+         '{{\"spec\":{{\"deletionPolicy\":\"Retain\"}}}}'"
+    )
 }
 
 /// The machine stays, with its startup script. An open attempt is waited for all the same, so that the event can name what stays.

@@ -1,5 +1,6 @@
 //! How many machines of an account may be destroyed within an hour: whatever goes wrong, a person has time to notice and to stop it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,8 +9,9 @@ use crate::crd::conditions::Because;
 use crate::crd::reason::Reason;
 
 use super::backoff;
+use super::delete;
 use super::observe::Question;
-use super::pass::{Flow, Pass};
+use super::pass::{End, Flow, Pass};
 use super::step::Step;
 
 /// The time that the limit is for.
@@ -42,19 +44,15 @@ pub(super) fn within(p: &mut Pass, id: &str) -> Flow<()> {
     Err(wait(p, Because::new(Reason::DestroysLimited, message), Some(after)))
 }
 
-fn wait(p: &mut Pass, because: Because, after: Option<Duration>) -> super::pass::End {
+fn wait(p: &mut Pass, because: Because, after: Option<Duration>) -> End {
     p.held = Some(because);
     p.again = after;
     p.end(Step::Nothing)
 }
 
 fn go_on(p: &Pass) -> String {
-    let meta = &p.object().metadata;
-    let (namespace, name) = (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
-    format!(
-        "To let more go: run the operator with a higher --max-destroys-per-hour, or with unlimited. To keep this machine and let the resource \
-         go: kubectl patch psm {name} -n {namespace} --type merge -p '{{\"spec\":{{\"deletionPolicy\":\"Retain\"}}}}'"
-    )
+    let keep = delete::how_to_keep_the_machine(p);
+    format!("To let more go: run the operator with a higher --max-destroys-per-hour, or with unlimited. {keep}")
 }
 
 /// Machines of an account that were destroyed within the last hour.
@@ -63,7 +61,7 @@ pub struct Destroyed {
     /// When the list that says so began (monotonic).
     pub began: Duration,
     /// When, by machine.
-    pub at: std::collections::BTreeMap<String, Timestamp>,
+    pub at: BTreeMap<String, Timestamp>,
 }
 
 impl Destroyed {
