@@ -5,17 +5,15 @@
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use futures::future::{BoxFuture, FutureExt as _};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use reqwest::{Method, Request};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::lifecycle::restraint::Restraint;
 use crate::paperspace::Transport;
-use crate::paperspace::transport::{Failure, Reply};
+use crate::paperspace::transport::Gate;
 
 /// Whether anything may be written to Paperspace. Cheap to ask.
 #[derive(Clone)]
@@ -51,7 +49,11 @@ impl Brake {
 
     /// The same transport, through which nothing is changed meanwhile. What is not sent is certainly not done.
     pub(super) fn transport(&self, inner: Arc<dyn Transport>) -> Arc<dyn Transport> {
-        Arc::new(Braked { inner, brake: self.clone() })
+        let brake = self.clone();
+        Gate::before(inner, move || match brake.restraint() {
+            None => Ok(()),
+            Some(_) => Err("not sent: nothing may be written to Paperspace now".to_owned()),
+        })
     }
 
     /// Waits until it is known whether the ConfigMap is there.
@@ -105,29 +107,16 @@ impl Brake {
     }
 }
 
-struct Braked {
-    inner: Arc<dyn Transport>,
-    brake: Brake,
-}
-
-impl Transport for Braked {
-    fn execute(&self, request: Request) -> BoxFuture<'_, Result<Reply, Failure>> {
-        async move {
-            if request.method() == Method::GET || self.brake.restraint().is_none() {
-                return self.inner.execute(request).await;
-            }
-            Err(Failure { maybe_sent: false, message: "not sent: nothing may be written to Paperspace now".to_owned() })
-        }
-        .boxed()
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use futures::future::{BoxFuture, FutureExt as _};
+    use reqwest::{Method, Request};
+
     use super::*;
+    use crate::paperspace::transport::{Failure, Reply};
 
     #[derive(Default)]
     struct Counted(AtomicUsize);

@@ -7,16 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Method, Request as HttpRequest};
-use futures::future::{BoxFuture, FutureExt as _};
 use kube::client::{Body, ClientBuilder};
-use reqwest::Request;
 use tokio::sync::watch;
 use tower::filter::FilterLayer;
 
 use crate::controller::Clock;
 use crate::lifecycle::observe::Moment;
 use crate::paperspace::Transport;
-use crate::paperspace::transport::{Failure, Reply};
+use crate::paperspace::transport::Gate;
 
 /// Whether this process may act. Cheap to ask.
 #[derive(Clone)]
@@ -63,7 +61,8 @@ impl Guard {
 
     /// The same transport, through which nothing is changed without a lease. What is not sent is certainly not done.
     pub fn transport(&self, inner: Arc<dyn Transport>) -> Arc<dyn Transport> {
-        Arc::new(Guarded { inner, guard: self.clone() })
+        let guard = self.clone();
+        Gate::before(inner, move || if guard.may_act() { Ok(()) } else { Err(Refused.to_string()) })
     }
 
     /// A Kubernetes client through which nothing is changed without a lease.
@@ -86,31 +85,17 @@ impl Place {
     }
 }
 
-struct Guarded {
-    inner: Arc<dyn Transport>,
-    guard: Guard,
-}
-
-impl Transport for Guarded {
-    fn execute(&self, request: Request) -> BoxFuture<'_, Result<Reply, Failure>> {
-        async move {
-            if request.method() == Method::GET || self.guard.may_act() {
-                return self.inner.execute(request).await;
-            }
-            Err(Failure { maybe_sent: false, message: Refused.to_string() })
-        }
-        .boxed()
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use futures::future::{BoxFuture, FutureExt as _};
+    use reqwest::Request;
     use reqwest::header::HeaderMap;
 
     use super::*;
+    use crate::paperspace::transport::{Failure, Reply};
 
     const DEADLINE: Duration = Duration::from_secs(10);
 

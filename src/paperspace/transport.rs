@@ -1,11 +1,12 @@
 //! Requests out, whole replies in. What a reply means is not known here.
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
 use reqwest::header::HeaderMap;
-use reqwest::{Request, Url};
+use reqwest::{Method, Request, Url};
 
 use super::options::{ClientOptions, ConfigError, is_loopback};
 use super::text::clean_text;
@@ -51,6 +52,32 @@ pub struct Failure {
 pub trait Transport: Send + Sync {
     /// Sends one request.
     fn execute(&self, request: Request) -> BoxFuture<'_, Result<Reply, Failure>>;
+}
+
+/// A transport through which reads always go, and changes while they may: asked as the last thing before each is sent. What is not sent is
+/// certainly not done.
+pub struct Gate<M> {
+    inner: Arc<dyn Transport>,
+    may_change: M,
+}
+
+impl<M: Fn() -> Result<(), String> + Send + Sync + 'static> Gate<M> {
+    /// `may_change` says why not, where not.
+    pub fn before(inner: Arc<dyn Transport>, may_change: M) -> Arc<dyn Transport> {
+        Arc::new(Self { inner, may_change })
+    }
+}
+
+impl<M: Fn() -> Result<(), String> + Send + Sync> Transport for Gate<M> {
+    fn execute(&self, request: Request) -> BoxFuture<'_, Result<Reply, Failure>> {
+        async move {
+            if request.method() != Method::GET {
+                (self.may_change)().map_err(|message| Failure { maybe_sent: false, message })?;
+            }
+            self.inner.execute(request).await
+        }
+        .boxed()
+    }
 }
 
 /// The transport of production: HTTP/1.1 or 2, TLS by rustls, no retries, no redirects.
