@@ -186,9 +186,14 @@ impl Credentials {
     }
 }
 
-/// Kubernetes did not answer a question: nothing is concluded from that.
+/// Kubernetes did not answer a question, or did not do what was asked: nothing is concluded from that.
 pub(super) fn unreachable(error: &super::Error) -> paperspace::Error {
-    paperspace::Error::Transport { route: "Kubernetes API", maybe_sent: false, message: error.to_string() }
+    let hint = if error.is_forbidden() {
+        ". The operator's ServiceAccount lacks that right: see the roles that it was installed with"
+    } else {
+        ""
+    };
+    paperspace::Error::Kubernetes { message: format!("{error}{hint}") }
 }
 
 #[cfg(test)]

@@ -34,11 +34,16 @@ impl Error {
     pub const KINDS: [&str; 6] =
         ["kubernetes_forbidden", "kubernetes_refused", "kubernetes_unreachable", "kubernetes_timeout", "unreadable_object", "no_decision"];
 
+    /// Whether Kubernetes says that the operator may not do that.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Kubernetes { source, .. } if matches!(source.as_ref(), kube::Error::Api(status) if status.is_forbidden()))
+    }
+
     /// A bounded word for metrics.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Kubernetes { .. } if self.is_forbidden() => "kubernetes_forbidden",
             Self::Kubernetes { source, .. } => match source.as_ref() {
-                kube::Error::Api(status) if status.is_forbidden() => "kubernetes_forbidden",
                 kube::Error::Api(_) => "kubernetes_refused",
                 _ => "kubernetes_unreachable",
             },

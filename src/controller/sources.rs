@@ -71,11 +71,7 @@ impl Sources {
             )),
             Ok(Some(labels)) if labels.iter().any(|(k, v)| k == USE_LABEL && v == USE_SCRIPT) => {
                 // Labelled just now, or this process has not listed the Secrets yet: nothing follows from that.
-                SourceLook::Unknown(paperspace::Error::Transport {
-                    route: "Kubernetes API",
-                    maybe_sent: false,
-                    message: format!("Secret {namespace}/{name} is being read"),
-                })
+                SourceLook::Unknown(paperspace::Error::Kubernetes { message: format!("Secret {namespace}/{name} is being read") })
             }
             Ok(Some(_)) => SourceLook::NotLabelled(format!(
                 "Secret {namespace}/{name} is not labelled for use as a startup script: kubectl label secret {name} -n {namespace} {USE_LABEL}={USE_SCRIPT}"

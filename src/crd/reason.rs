@@ -83,6 +83,7 @@ reasons! {
     PaperspaceUnavailable { U, U, Working, "Paperspace's API did not answer several times in a row, and there is something to do: nothing is sent but a look now and then, until one is answered." }
     RateLimited { U, U, Working, "Paperspace asks to slow down." }
     CredentialsMissing { U, U, Working, "No API key was found; Stalled after five minutes." }
+    KubernetesUnavailable { U, U, Working, "What the resource needs in Kubernetes (its Secret or ConfigMap, labels of its namespace) cannot be read, for want of a right or of an answer; Stalled after five minutes." }
     NotCreated { F, F, Settled, "There is no machine, and suspend keeps one from being created." }
     SecretNotLabelled { U, U, Stuck, "The Secret is not labelled for use by the operator." }
     CredentialsRejected { U, U, Stuck, "Paperspace does not accept the API key." }
@@ -95,7 +96,7 @@ reasons! {
     NetworkNotFound { F, F, Stuck, "The private network that the spec names is not there, or there are several." }
     UserNotFound { F, F, Stuck, "A user that the spec names is not in the team." }
     AddressUnavailable { F, F, Stuck, "The static address that the spec names is not the team's, in another region, or another machine has it." }
-    ScriptSourceMissing { F, F, Working, "The ConfigMap or Secret with the startup script is not there, or lacks the key." }
+    ScriptSourceMissing { F, F, Working, "The ConfigMap or Secret with the startup script is not there, or lacks the key; Stalled after five minutes." }
     QuotaReached { F, F, Stuck, "The team has as many machines as it may have." }
     AccountNotInGoodStanding { F, F, Stuck, "Paperspace does nothing for the account until a person has settled something, such as a payment." }
     MachineTypeNotApproved { F, F, Stuck, "The team needs Paperspace's approval for the machine type." }
@@ -114,7 +115,7 @@ reasons! {
     Observed { N, T, Settled, "managementPolicy Observe: nothing is compared or changed." }
     Drifted { N, F, Working, "The machine differs from the spec and is being mended." }
     Applying { N, F, Working, "A change of the spec is being applied." }
-    PendingStop { N, F, Working, "A change of type or disk waits until the machine is off." }
+    PendingStop { N, F, Settled, "A change of type or disk waits until somebody stops the machine, as resizePolicy says." }
     UpdateRejected { N, F, Stuck, "Paperspace refused a change; retried slowly, and at once when the spec changes." }
     AdoptedDiffers { N, F, Stuck, "The adopted machine differs from the spec, and onDifference Hold writes nothing until they are equal." }
     Unmendable { N, F, Stuck, "The machine differs in a field that cannot be changed." }
@@ -158,7 +159,8 @@ mod tests {
 
     #[test]
     fn a_settled_reason_never_says_false_except_where_someone_asked_for_it() {
-        for reason in Reason::ALL.iter().filter(|r| r.progress() == Progress::Settled && **r != Reason::NotCreated) {
+        let asked_for = [Reason::NotCreated, Reason::PendingStop];
+        for reason in Reason::ALL.iter().filter(|r| r.progress() == Progress::Settled && !asked_for.contains(r)) {
             assert!(reason.ready() != Some(Truth::False) && reason.synced() != Some(Truth::False), "{reason}");
         }
         for reason in Reason::ALL.iter().filter(|r| r.progress() != Progress::Settled) {

@@ -12,9 +12,7 @@ use crate::crd::reason::Reason;
 use super::names;
 use super::observe::{Access, KeySource, Question};
 use super::pass::{End, Flow, Pass};
-
-/// How long a missing key is something that passes, and how often a key that cannot be used is tried again.
-const PATIENCE: Duration = Duration::from_mins(5);
+use super::patience::PATIENCE;
 
 /// How soon a key that was not accepted is tried again: one bad answer may be the API's own trouble, and nothing tells of its end.
 const REJECTED: Duration = Duration::from_mins(1);
@@ -31,10 +29,7 @@ impl Pass<'_> {
     /// The team that the resource's own key opens, if that key may be used for it.
     pub(super) fn access(&mut self, reread: bool) -> Flow<String> {
         match self.try_key(KeySource::Own, reread)? {
-            Ok(team) => {
-                self.memory.keyless_since = None;
-                Ok(team)
-            }
+            Ok(team) => Ok(team),
             Err(unusable) => Err(self.no_access(unusable)),
         }
     }
@@ -43,14 +38,6 @@ impl Pass<'_> {
     pub(super) fn no_access(&mut self, unusable: Unusable) -> End {
         match unusable {
             Unusable::Unknown(error) => self.look_failed(&error),
-            Unusable::Because(because) if because.reason == Reason::CredentialsMissing => {
-                let since = *self.memory.keyless_since.get_or_insert(self.o.now.mono);
-                let age = self.o.now.mono.saturating_sub(since);
-                match PATIENCE.checked_sub(age).filter(|left| !left.is_zero()) {
-                    Some(left) => self.wait(because, Some(left)),
-                    None => self.wait(because.stuck(), Some(PATIENCE)),
-                }
-            }
             Unusable::Because(because) if because.reason == Reason::CredentialsRejected => self.wait(because, Some(REJECTED)),
             // A session may change without anything that is watched (a user is made an admin): ask again, slowly.
             Unusable::Because(because) => self.wait(because, Some(PATIENCE)),

@@ -173,7 +173,6 @@ fn usable_key(p: &mut Pass) -> Flow<(KeySource, String)> {
         match p.try_key(*key, false)? {
             Ok(team) => {
                 p.memory.key = *key;
-                p.memory.keyless_since = None;
                 return Ok((*key, team));
             }
             Err(Unusable::Unknown(error)) => unanswered = unanswered.or(Some(error)),

@@ -251,11 +251,14 @@ pub(super) fn trouble_with(error: &Error) -> Because {
             Because::new(Reason::RateLimited, format!("Paperspace asks to slow down; retrying. {error}"))
         }
         Error::NotSent { silence, .. } => because(silence),
+        Error::Kubernetes { .. } => {
+            Because::new(Reason::KubernetesUnavailable, format!("what this resource needs cannot be read; retrying. {error}"))
+        }
         _ => Because::new(Reason::ApiUnavailable, format!("Paperspace's API does not answer as it should; retrying. {error}")),
     }
 }
 
 /// The machine was not seen for ten minutes.
 pub(super) fn not_observed() -> Because {
-    Because::new(Reason::NotObserved, "Paperspace could not be read for ten minutes; what the machine does is not known")
+    Because::new(Reason::NotObserved, "the machine could not be looked at for ten minutes; what it does is not known")
 }

@@ -62,8 +62,8 @@ pub struct Memory {
     pub unusable: bool,
     /// Since when everything known has been gone, while the resource is being deleted.
     pub gone: Option<(String, Duration)>,
-    /// Since when there has been no key.
-    pub keyless_since: Option<Duration>,
+    /// Since when the conditions have said that something is missing which a person has to bring.
+    pub missing_since: Option<Duration>,
     /// Who may use the machine.
     pub people: People,
 }

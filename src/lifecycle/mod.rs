@@ -53,6 +53,7 @@ mod networks;
 pub mod observe;
 pub mod orphans;
 mod pass;
+mod patience;
 mod power;
 mod prepare;
 mod resize;

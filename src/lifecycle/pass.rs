@@ -178,6 +178,7 @@ impl<'a> Pass<'a> {
     /// Ends with a step and the conditions as drafted.
     pub(super) fn end(&mut self, step: Step) -> End {
         self.say_tied();
+        self.lose_patience();
         let summary = Summary {
             ready: self.ready.clone(),
             synced: self.synced.clone(),
@@ -281,6 +282,7 @@ impl<'a> Pass<'a> {
                     Reason::OutOfCapacity
                         | Reason::ApiUnavailable
                         | Reason::CredentialsMissing
+                        | Reason::KubernetesUnavailable
                         | Reason::RateLimited
                         | Reason::ScriptSourceMissing
                         | Reason::DestroysLimited

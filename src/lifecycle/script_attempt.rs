@@ -73,7 +73,7 @@ fn content<'a>(p: &mut Pass<'a>, run_once: bool) -> Flow<Result<Content<'a>, Wai
         Some(SourceLook::NotLabelled(message)) => Err(Wait::new(Reason::SecretNotLabelled, message, SOURCE)),
         Some(SourceLook::Unknown(error)) => {
             let message = format!("the startup script's text could not be read; retrying. {error}");
-            Err(Wait { blind: true, ..Wait::new(Reason::ApiUnavailable, message, BLIND) })
+            Err(Wait { blind: true, ..Wait::new(Reason::KubernetesUnavailable, message, BLIND) })
         }
     })
 }

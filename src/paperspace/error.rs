@@ -33,6 +33,13 @@ pub enum Error {
         /// How long the API asks to wait.
         retry_after: Option<Duration>,
     },
+    /// Not Paperspace: what a call needs of Kubernetes (a Secret, labels of a namespace) could not be had. To a decision it is one more answer
+    /// that did not come.
+    #[error("Kubernetes API: {message}")]
+    Kubernetes {
+        /// What was tried, and what Kubernetes says.
+        message: String,
+    },
     /// 200 with a body that is not what the API documents.
     #[error("{route}: unreadable reply at {path}: {message}")]
     BadPayload {
@@ -71,7 +78,7 @@ impl Error {
             Self::Transport { maybe_sent, .. } => !maybe_sent,
             Self::Rejected { status, from_api, .. } => *from_api && matches!(status, 400..=405 | 412 | 413 | 415 | 422 | 429),
             Self::BadPayload { .. } => false,
-            Self::NotSent { .. } => true,
+            Self::Kubernetes { .. } | Self::NotSent { .. } => true,
         }
     }
 
@@ -106,6 +113,7 @@ impl Error {
             Self::Rejected { status: 429, .. } => "rate_limited",
             Self::Rejected { status, .. } if *status >= 500 => "server",
             Self::Rejected { .. } => "rejected",
+            Self::Kubernetes { .. } => "kubernetes",
             Self::BadPayload { .. } => "bad_payload",
             Self::NotSent { .. } => "not_sent",
         }

@@ -7,7 +7,8 @@ mod dependencies;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const DOCUMENTS: [&str; 5] = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "deploy/admission/README.md", "docs/dependencies.md"];
+const DOCUMENTS: [&str; 6] =
+    ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "deploy/admission/README.md", "docs/dependencies.md", "docs/security.md"];
 
 fn at(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -21,6 +22,24 @@ fn text(path: &str) -> String {
 fn code(text: &str) -> Vec<&str> {
     let blocks = text.lines().filter_map(|line| line.strip_prefix("    ")).map(|line| line.split(" # ").next().unwrap().trim());
     text.lines().filter(|line| !line.starts_with("    ")).flat_map(|line| line.split('`').skip(1).step_by(2)).chain(blocks).collect()
+}
+
+/// A filter is a part of a test's name, its module included: of a function after `#[test]`, or of a file.
+fn names_a_test(under: &str, filter: &str, document: &str) {
+    let mut left = vec![at(under)];
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = std::fs::read_to_string(&path).unwrap();
+            let mut tests = source.lines().skip_while(|line| !line.contains("test]")).filter_map(|line| line.trim().strip_prefix("fn "));
+            let is_named = tests.any(|test| test.split('(').next().unwrap().contains(filter));
+            if is_named || source.contains("test]") && path.file_stem().unwrap().to_string_lossy() == filter {
+                return;
+            }
+        }
+    }
+    panic!("{document}: no test in {under} is called {filter}");
 }
 
 #[test]
@@ -39,10 +58,12 @@ fn each_command_exists() {
                     assert!(dry.status.success(), "{document}: {command}: {}", String::from_utf8_lossy(&dry.stderr));
                     found += 1;
                 }
-                ["cargo", "test", "--test", target, ..] => {
+                ["cargo", "test", "--test", target, ref filter @ ..] => {
                     assert!(at(&format!("tests/{target}/main.rs")).exists(), "{document}: {command}");
+                    filter.iter().for_each(|filter| names_a_test(&format!("tests/{target}"), filter, document));
                     found += 1;
                 }
+                ["cargo", "test", "--lib", ref filter @ ..] => filter.iter().for_each(|filter| names_a_test("src", filter, document)),
                 ["kubectl", .., "-k", path] => assert!(at(path).join("kustomization.yaml").exists(), "{document}: {command}"),
                 _ => {}
             }
@@ -71,12 +92,12 @@ fn each_link_leads_somewhere() {
         let text = text(document);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|link| !link.starts_with("https://")) {
             let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let path = at(document).parent().unwrap().join(path);
+            let path = if path.is_empty() { at(document) } else { at(document).parent().unwrap().join(path) };
             assert!(path.exists(), "{document}: there is no {link}");
             if !anchor.is_empty() {
                 let there = std::fs::read_to_string(&path).unwrap();
                 let anchors = there.lines().filter(|line| line.starts_with('#'));
-                let mut anchors = anchors.map(|line| line.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-"));
+                let mut anchors = anchors.map(|line| line.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-").replace(',', ""));
                 assert!(anchors.any(|a| a == anchor), "{document}: there is no heading {link}");
             }
             found += 1;

@@ -212,7 +212,7 @@ fn without_the_rights_to_secrets_and_config_maps_what_needs_none_works() {
         (log.contains("Secrets cannot be watched") && log.contains("ConfigMaps cannot be watched")).then_some(())
     });
     // One that needs the key of a Secret waits, and says for what; the machine of one that is only to be published is there.
-    t.wait_reason("a", "Ready", "ApiUnavailable");
+    t.wait_reason("a", "Ready", "KubernetesUnavailable");
     t.wait_reason("b", "Ready", "Running");
     t.wait_reason("b", "Synced", "ConnectionNotWritten");
     for (name, kind) in [("a", "Ready"), ("b", "Synced")] {

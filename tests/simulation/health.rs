@@ -186,7 +186,7 @@ fn stories() -> Vec<Story> {
         }),
         story(Reason::NotCreated, Suspended, json!({"suspend": true})),
         then(Reason::Running, Suspended, json!({}), |user| Box::pin(async move { user.edit("a", json!({"suspend": true})).await })),
-        then(Reason::PendingStop, Progressing, json!({}), |user| Box::pin(async move { user.edit("a", json!({"diskSizeGB": 100})).await })),
+        then(Reason::PendingStop, Healthy, json!({}), |user| Box::pin(async move { user.edit("a", json!({"diskSizeGB": 100})).await })),
         story(Reason::CredentialsMissing, Progressing, json!({"credentialsRef": {"name": "none"}})),
         story(Reason::ScriptSourceMissing, Progressing, json!({"startupScript": {"configMapKeyRef": {"name": "none", "key": "script"}}})),
         story(Reason::CredentialsNotAdmin, Degraded, json!({"credentialsRef": {"name": "member"}})),

@@ -41,9 +41,10 @@ pub(crate) fn of(reason: Reason) -> Says {
         // Paperspace's doing, and tried until it works.
         R::OutOfCapacity | R::MachineNotFound | R::UnknownState | R::NotObserved => Says::Comes,
         R::ApiUnavailable | R::PaperspaceUnavailable | R::RateLimited => Says::Comes,
-        // The spec is not what is there, and will be, when the machine goes off or the script comes.
-        R::PendingStop | R::ScriptSourceMissing => Says::Comes,
-        R::CredentialsMissing => Says::ComesOrIsStuck,
+        // Its owner chose that a change waits for a stop, and may never stop it: a StatefulSet with OnDelete is healthy, too.
+        R::PendingStop => Says::Good,
+        // From the same commit, or never.
+        R::CredentialsMissing | R::KubernetesUnavailable | R::ScriptSourceMissing => Says::ComesOrIsStuck,
         R::NotCreated => Says::Rests,
         R::SecretNotLabelled | R::CredentialsRejected | R::CredentialsNotAdmin | R::AccountMismatch | R::DefaultKeyNotAllowed => {
             Says::Stuck

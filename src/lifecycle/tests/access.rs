@@ -1,6 +1,6 @@
 //! Whose eyes: keys that may not be used, and keys that are not there.
 
-use super::world::{World, api_down, open, secs, unauthorized};
+use super::world::{World, api_down, kubernetes_down, open, secs, unauthorized};
 use crate::crd::CredentialsRef;
 use crate::lifecycle::observe::{Access, KeySource};
 use crate::lifecycle::step::{Requeue, StepKind};
@@ -22,6 +22,7 @@ fn with_a_key_that_cannot_be_used_nothing_is_done() {
         (Access::NotAllowed("set credentialsRef".to_owned()), "Stalled=True/DefaultKeyNotAllowed"),
         (Access::Missing("no Secret".to_owned()), "Reconciling=True/CredentialsMissing"),
         (Access::Unknown(api_down()), "Reconciling=True/ApiUnavailable"),
+        (Access::Unknown(kubernetes_down()), "Reconciling=True/KubernetesUnavailable"),
     ];
     for (access, condition) in table {
         let mut world = with(access);
@@ -50,7 +51,21 @@ fn a_missing_key_is_stuck_after_five_minutes() {
     world.access.insert(KeySource::Own, open("te1"));
     world.run();
     assert!(world.conditions().contains("PendingStop"), "{}", world.conditions());
-    assert_eq!(world.memory.keyless_since, None);
+    assert_eq!(world.memory.missing_since, None);
+}
+
+#[test]
+fn a_secret_that_may_not_be_read_is_not_paperspaces_doing_and_stuck_after_five_minutes() {
+    let mut world = with(Access::Unknown(kubernetes_down()));
+    world.run_for(secs(250));
+    assert!(world.conditions().contains("Reconciling=True/KubernetesUnavailable"), "{}", world.conditions());
+    world.run_for(secs(200));
+    assert!(world.conditions().contains("Stalled=True/KubernetesUnavailable"), "{}", world.conditions());
+    let message = &world.status().condition("Stalled").unwrap().message.clone();
+    assert!(message.contains("forbidden") && !message.contains("Paperspace"), "{message}");
+    world.access.insert(KeySource::Own, open("te1"));
+    world.run();
+    assert!(world.conditions().contains("PendingStop"), "{}", world.conditions());
 }
 
 #[test]
@@ -127,7 +142,7 @@ fn a_key_that_is_refused_while_looking_is_reported_even_by_the_idle() {
 fn only_a_key_that_is_missing_is_waited_for_with_patience() {
     let mut world = with(open("te2"));
     world.run_for(secs(600));
-    assert_eq!(world.memory.keyless_since, None);
+    assert_eq!(world.memory.missing_since, None);
     world.access.clear();
     world.step();
     assert!(world.conditions().contains("Reconciling=True/CredentialsMissing"), "{}", world.conditions());

@@ -248,7 +248,7 @@ fn a_resize_waits_for_a_stop_by_default() {
     world.edit(|s| s.machine_type = "A5000".to_owned());
     world.run();
     assert_eq!(world.steps, []);
-    assert_eq!(world.conditions(), "Ready=True/Running Synced=False/PendingStop Reconciling=True/PendingStop");
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=False/PendingStop");
     assert_eq!(world.status().drift[0].action, DriftAction::NeedsStop);
     world.edit(|s| s.power_state = PowerState::Stopped);
     world.run();

@@ -2,7 +2,7 @@
 
 use super::cloud::Fault;
 use super::estate::text;
-use super::world::{NAME, World, secs};
+use super::world::{NAME, World, kubernetes_down, secs};
 use crate::crd::{
     Adopt, CreationOutcome, DeletionPolicy, KeyRef, OnDifference, PaperspaceMachineSpec, PowerState, RESTART_REQUESTED, StartupScript,
 };
@@ -233,10 +233,11 @@ fn without_a_source_nothing_is_created_and_what_lives_keeps_what_it_has() {
 
 #[test]
 fn while_kubernetes_cannot_be_asked_nothing_is_concluded() {
-    let blind = || Some(SourceLook::Unknown(super::cloud::transport(false)));
+    let blind = || Some(SourceLook::Unknown(kubernetes_down()));
     let mut world = World::new(with(from_map()));
     world.cloud.estate.text = blind();
     world.run_for(secs(100));
+    assert!(world.conditions().contains("Reconciling=True/KubernetesUnavailable"), "{}", world.conditions());
     assert_eq!((world.cloud.machines.len(), world.cloud.estate.scripts.len()), (0, 0));
     world.cloud.estate.text = Some(text("1", "echo one"));
     world.run();
@@ -244,6 +245,21 @@ fn while_kubernetes_cannot_be_asked_nothing_is_concluded() {
     world.cloud.estate.text = blind();
     world.run_for(secs(100));
     assert_eq!((world.steps.len(), world.status_writes), (0, 0));
+}
+
+#[test]
+fn a_script_that_does_not_come_asks_for_a_person_after_five_minutes() {
+    let mut world = World::running(|_| ());
+    world.cloud.estate.text = Some(SourceLook::Missing("no ConfigMap".to_owned()));
+    world.edit(with(from_map()));
+    world.run_for(secs(299));
+    assert!(world.conditions().contains("Reconciling=True/ScriptSourceMissing"), "{}", world.conditions());
+    world.run_for(secs(40));
+    assert!(world.conditions().contains("Stalled=True/ScriptSourceMissing"), "{}", world.conditions());
+    world.cloud.estate.text = Some(text("1", "echo one"));
+    world.run();
+    assert_eq!(world.conditions(), "Ready=True/Running Synced=True/Synced");
+    assert_eq!(script(&world).2, [world.id()]);
 }
 
 #[test]

@@ -293,6 +293,10 @@ pub(super) fn api_down() -> Error {
     transport(true)
 }
 
+pub(super) fn kubernetes_down() -> Error {
+    Error::Kubernetes { message: "reading a Secret: forbidden".to_owned() }
+}
+
 pub(super) fn unauthorized() -> Error {
     rejected(401, "invalid key")
 }

@@ -105,7 +105,7 @@ pub(super) fn later(mut m: Memory, awake: bool) -> Memory {
     times.extend(m.gone.iter_mut().map(|(_, at)| at));
     times.extend(m.troubles.values_mut().map(|t| &mut t.at));
     times.extend(m.sent.values_mut().map(|(_, at)| at));
-    times.extend(m.keyless_since.iter_mut());
+    times.extend(m.missing_since.iter_mut());
     for time in times {
         *time -= TICK;
     }

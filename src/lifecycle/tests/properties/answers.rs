@@ -141,7 +141,8 @@ pub(super) fn event(d: &mut Dice, now: Timestamp) -> MachineEvent {
 /// An error of any kind.
 pub(super) fn error(d: &mut Dice) -> Error {
     const STATUSES: [u16; 18] = [400, 401, 402, 403, 404, 405, 408, 409, 412, 418, 422, 425, 429, 499, 500, 502, 503, 0];
-    match d.below(7) {
+    match d.below(8) {
+        7 => Error::Kubernetes { message: d.text() },
         6 => Error::NotSent { route: "r", silence: silence(d) },
         0 => Error::Transport { route: "r", maybe_sent: d.one_in(2), message: d.text() },
         1 => Error::BadPayload { route: "r", path: d.text(), message: d.text() },

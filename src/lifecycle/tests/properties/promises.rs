@@ -331,9 +331,8 @@ fn what_is_being_worked_on_is_come_back_to(case: &Case, decided: &Decided) -> Re
         return ensure(*memory != case.memory, "a hot loop");
     }
     let said = status.condition("Reconciling").filter(|_| status.conditions != old.conditions);
-    let waits = said.is_some_and(|c| !["PendingStop"].contains(&c.reason.as_str()));
     let quiet = !deleting(case) || case.object.metadata.finalizers.iter().flatten().any(|f| f == FINALIZER);
-    ensure(!(waits && quiet && *requeue == Requeue::OnChange), "nothing would wake it")?;
+    ensure(!(said.is_some() && quiet && *requeue == Requeue::OnChange), "nothing would wake it")?;
     let bound = Duration::from_hours(24).max(Duration::from_hours(1));
     ensure(!matches!(requeue, Requeue::After(after) if *after > bound), "sleeps too long")
 }

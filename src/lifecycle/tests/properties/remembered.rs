@@ -88,7 +88,7 @@ pub(super) fn memory(d: &mut Dice, now: Moment) -> Memory {
         key: d.pick(&ALL_KEYS),
         unusable: d.one_in(2),
         gone: d.maybe(|d| (d.word(&["deletion, attempt n1"]), ago(d))),
-        keyless_since: d.maybe(ago),
+        missing_since: d.maybe(ago),
         people: people(d, now.mono),
         passing: d.maybe(|d| Box::new((state(d), ago(d)))),
     }

@@ -36,7 +36,8 @@ end
 if not is("Ready") then
   return because("Progressing", "Ready")
 end
+-- A change that waits until somebody stops the machine is what its owner chose.
 if not is("Synced") then
-  return because("Progressing", "Synced")
+  return because("Healthy", "Synced")
 end
 return because("Healthy", "Ready")
