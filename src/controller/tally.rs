@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use crate::crd::conditions::{READY, RECONCILING, STALLED, SYNCED};
+use crate::crd::conditions::{READY, RECONCILING, STALLED, SUSPENDED, SYNCED};
 use crate::crd::reason::Reason;
 use crate::crd::{CreationOutcome, PaperspaceMachine, PaperspaceMachineStatus};
 use crate::lifecycle::memory::{Memory, Reply};
@@ -25,7 +25,9 @@ struct Unwell {
 impl Tally {
     /// The resource's status is this now.
     pub(super) fn note(&self, uid: &str, status: &PaperspaceMachineStatus) {
-        let condition = [STALLED, RECONCILING].into_iter().find_map(|kind| status.condition(kind));
+        // What waits for somebody to stop the machine is neither. What is suspended is as its owner wants it.
+        let waits = || status.condition(SYNCED).filter(|synced| synced.status == "False" && status.condition(SUSPENDED).is_none());
+        let condition = [STALLED, RECONCILING].into_iter().find_map(|kind| status.condition(kind)).or_else(waits);
         let known = |word: &String| Reason::ALL.iter().map(|reason| reason.as_str()).find(|known| known == word);
         let unwell = Unwell {
             reason: condition.and_then(|condition| known(&condition.reason)),
