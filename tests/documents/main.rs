@@ -7,7 +7,15 @@ mod dependencies;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const DOCUMENTS: [&str; 5] = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "deploy/admission/README.md", "docs/dependencies.md"];
+const DOCUMENTS: [&str; 7] = [
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "deploy/admission/README.md",
+    "deploy/monitoring/README.md",
+    "docs/dependencies.md",
+    "docs/operations.md",
+];
 
 fn at(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -75,8 +83,11 @@ fn each_link_leads_somewhere() {
             assert!(path.exists(), "{document}: there is no {link}");
             if !anchor.is_empty() {
                 let there = std::fs::read_to_string(&path).unwrap();
-                let anchors = there.lines().filter(|line| line.starts_with('#'));
-                let mut anchors = anchors.map(|line| line.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-"));
+                let kept = |c: &char| c.is_alphanumeric() || ['-', '_'].contains(c);
+                let headings = there.lines().filter(|line| line.starts_with('#'));
+                let mut anchors = headings.map(|line| {
+                    line.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-").chars().filter(kept).collect::<String>()
+                });
                 assert!(anchors.any(|a| a == anchor), "{document}: there is no heading {link}");
             }
             found += 1;
