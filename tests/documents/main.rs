@@ -79,7 +79,7 @@ fn each_link_leads_somewhere() {
         let text = text(document);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|link| !link.starts_with("https://")) {
             let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let path = at(document).parent().unwrap().join(path);
+            let path = if path.is_empty() { at(document) } else { at(document).parent().unwrap().join(path) };
             assert!(path.exists(), "{document}: there is no {link}");
             if !anchor.is_empty() {
                 let there = std::fs::read_to_string(&path).unwrap();

@@ -2,6 +2,7 @@
 //! and what may not have happened to the machines has not. What the guide says of alerts and figures is what there is.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -28,14 +29,14 @@ fn the_commands_of_the_operations_guide_work_in_their_order_and_every_machine_st
     // `kustomization.yaml` is the README's.
     world.read(&readme());
     let blocks: Vec<Block> = world.read(&text(GUIDE)).into_iter().filter(Block::is_run).collect();
-    let mut story = Story::default();
+    let (mut story, began) = (Story::default(), Instant::now());
     for (at, block) in blocks.iter().enumerate() {
         let heading = block.heading.as_str();
         let of_section = |other: Option<&Block>| other.is_some_and(|other| other.heading == heading);
         let first = at == 0 || !of_section(blocks.get(at - 1));
         let last = !of_section(blocks.get(at + 1));
         if first {
-            println!("{heading}");
+            println!("{:3} s: {heading}", began.elapsed().as_secs());
             story.before(&mut world, heading);
         }
         let shown = world.run(&block.text);
