@@ -124,7 +124,7 @@ impl Story {
                     ));
                 }
                 let events = world.run("kubectl --namespace ml get events --output jsonpath='{.items[*].reason}'");
-                assert!(!events.contains("Credentials"), "{events}");
+                assert!(!events.contains("CredentialsRejected"), "{events}");
                 assert!(sent.is_empty(), "by the rotation: {sent:?}");
             }
             "Restore" => {
