@@ -105,8 +105,8 @@ impl Node {
         if self.pods.iter().filter(|pod| current(pod)).all(is_ready) {
             self.pods.extract_if(.., |pod| !current(pod)).for_each(end);
         }
-        while self.pods.iter().all(current) && self.pods.len() > wanted {
-            self.pods.pop().map(end);
+        if self.pods.iter().all(current) && self.pods.len() > wanted {
+            self.pods.drain(wanted..).for_each(end);
         }
         self.seen.pods.store(self.pods.len(), SeqCst);
         if deployment.is_object() { self.tell(&deployment) } else { Ok(()) }

@@ -10,9 +10,11 @@ mod kubelet;
 mod markdown;
 mod mentioned;
 mod operations;
+mod owners;
 #[path = "../crd/schema.rs"]
 #[allow(dead_code, reason = "the tests of the CRD use more of it")]
 mod schema;
+mod told;
 mod world;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! What the commands of a document run in: Kubernetes clusters with pods, a simulated Paperspace, and a directory that is like a clone.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -63,7 +64,9 @@ impl World {
         let paperspace = line.trim().strip_prefix("listening on ").unwrap().to_owned();
         let clusters = names.iter().map(|name| Cluster { name, path: at(name), kubelet: None }).collect();
         let mut world = Self { work, paperspace, simulator, clusters, directory };
-        names.iter().for_each(|name| world.start_cluster(name));
+        for name in names {
+            world.start_cluster(name);
+        }
         world.kubectl_for_old_servers();
         world
     }
@@ -158,7 +161,8 @@ impl World {
             let log = fs::read_to_string(self.directory.path().join(format!("node-{name}/operator.log"))).unwrap_or_default();
             let log: Vec<&str> = log.lines().rev().take(20).collect();
             let all = self.command(&format!("kubectl --context {name} get psm --all-namespaces -o wide")).output().unwrap();
-            text += &format!("---- {name}\n{}the operator's log, backwards:\n{}\n", String::from_utf8_lossy(&all.stdout), log.join("\n"));
+            let all = String::from_utf8_lossy(&all.stdout);
+            let _ = writeln!(text, "---- {name}\n{all}the operator's log, backwards:\n{}", log.join("\n"));
         }
         text
     }
