@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::crd::conditions::Because;
 use crate::crd::reason::Reason;
-use crate::crd::{CreationOutcome, status::time};
+use crate::crd::{ADDRESS_OF_MACHINE, CreationOutcome, status::time};
 
 use super::pass::{End, Pass};
 use super::step::Step;
@@ -52,7 +52,19 @@ pub(super) fn decide(p: &mut Pass, id: &str) -> End {
             Because::new(Reason::MachineMissing, format!("machine {id} is gone; spec.suspend keeps a new one from being created"));
         return p.wait(because, Some(Duration::from_mins(1)));
     }
+    if let Some(other) = p.copied_from() {
+        return p.wait(machine_of_another(id, other), Some(Duration::from_mins(1)));
+    }
     forget(p, id)
+}
+
+/// A backup that has the status restores the id of a machine that this object never had: its end is no reason for a new one.
+fn machine_of_another(id: &str, mark: &str) -> Because {
+    let message = format!(
+        "this object was copied or restored from one with the mark {mark}, whose machine {id} is gone; none is created for it. For a new machine, \
+         remove the annotation {ADDRESS_OF_MACHINE}"
+    );
+    Because::new(Reason::Restored, message)
 }
 
 fn not_found(id: &str) -> Because {

@@ -10,7 +10,7 @@ use super::harness::{BINARY, ControlPlane, PATIENCE, Setup, Test, block_on, comm
 const GONE: &str = "aaaaaaaaaaaa";
 
 /// The commands look at all namespaces. Those of other cases have resources that nobody can read, and these have ids of a seed of their own.
-fn setup(seed: &'static str) -> Setup {
+pub(crate) fn setup(seed: &'static str) -> Setup {
     static PLANE: OnceLock<ControlPlane> = OnceLock::new();
     let plane = PLANE.get_or_init(|| ControlPlane::own("all-namespaces"));
     Setup { plane: Some(plane), simulator_flags: &*Vec::leak(vec!["--seed", seed]), keys: &["member=te1:member"], ..Setup::USUAL }
@@ -23,7 +23,7 @@ fn ask(t: &Test, words: &[&str], environment: &[(&str, &str)]) -> Output {
 }
 
 #[track_caller]
-fn printed(t: &Test, words: &[&str]) -> String {
+pub(crate) fn printed(t: &Test, words: &[&str]) -> String {
     let output = ask(t, words, &[]);
     assert!(output.status.success(), "{words:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()

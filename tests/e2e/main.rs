@@ -26,6 +26,7 @@ mod cases_orphans;
 mod cases_policies;
 mod cases_power;
 mod cases_rails;
+mod cases_restore;
 mod cases_restraint;
 mod cases_roles;
 mod cases_scale;

@@ -1,16 +1,21 @@
-//! The README is true: its tables are what the code says, its manifests are accepted, its commands work in the order in which they stand
-//! there, and the demo that it begins with runs to its end and leaves nothing behind.
+//! The README and the operations guide are true: their tables are what the code says, their manifests are accepted, their commands work in
+//! the order in which they stand there, and the demo that the README begins with runs to its end and leaves nothing behind.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests")]
 
 mod commands;
 mod demo;
 mod generated;
+mod kubelet;
 mod markdown;
 mod mentioned;
+mod operations;
+mod owners;
 #[path = "../crd/schema.rs"]
 #[allow(dead_code, reason = "the tests of the CRD use more of it")]
 mod schema;
+mod told;
+mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,8 +25,12 @@ fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+fn text(path: &str) -> String {
+    std::fs::read_to_string(top().join(path)).unwrap()
+}
+
 fn readme() -> String {
-    std::fs::read_to_string(top().join("README.md")).unwrap()
+    text("README.md")
 }
 
 fn binary() -> PathBuf {

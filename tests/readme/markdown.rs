@@ -10,6 +10,19 @@ pub(crate) struct Block {
     pub(crate) text: String,
 }
 
+impl Block {
+    /// The name of the file that the block is: a comment in its first line.
+    pub(crate) fn file(&self) -> Option<&str> {
+        let name = self.text.lines().next()?.strip_prefix("# ")?;
+        [".yaml", ".sh"].iter().any(|end| name.ends_with(end) && !name.contains(' ')).then_some(name)
+    }
+
+    /// Commands to be run as they stand there.
+    pub(crate) fn is_run(&self) -> bool {
+        self.language == "sh" && self.file().is_none()
+    }
+}
+
 /// The fenced blocks, in order. A block in a list is indented with it.
 pub(crate) fn blocks(markdown: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::markdown::{anchors, blocks, code, first_column, links, prose};
 use super::schema::{openapi, violations};
-use super::{apart, readme, top};
+use super::{apart, readme, text as text_of, top};
 
 #[test]
 fn each_manifest_is_accepted() {
@@ -31,10 +31,10 @@ fn each_manifest_is_accepted() {
 fn each_link_leads_somewhere() {
     let text = prose(&readme());
     for link in links(&text).into_iter().filter(|link| !link.starts_with("https://")) {
-        match link.strip_prefix('#') {
-            Some(anchor) => assert!(anchors(&text).iter().any(|a| a == anchor), "there is no heading {link}"),
-            None => assert!(top().join(link).exists(), "there is no {link}"),
-        }
+        let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+        assert!(path.is_empty() || top().join(path).exists(), "there is no {link}");
+        let there = || if path.is_empty() { text.clone() } else { prose(&text_of(path)) };
+        assert!(anchor.is_empty() || anchors(&there()).iter().any(|a| a == anchor), "there is no heading {link}");
     }
 }
 
@@ -46,7 +46,8 @@ fn each_flag_exists() {
         .flat_map(clap::Command::get_arguments)
         .map(|a| format!("--{}", a.get_long().unwrap_or_default()))
         .collect();
-    for flag in code(&prose(&readme())).into_iter().filter(|code| code.starts_with("--")) {
+    let texts = prose(&(readme() + &text_of("docs/operations.md")));
+    for flag in code(&texts).into_iter().filter(|code| code.starts_with("--")) {
         assert!(flags.iter().any(|f| f == flag), "there is no flag {flag}");
     }
 }
@@ -101,7 +102,7 @@ fn the_events_are_those_of_the_code() {
 
 #[test]
 fn the_words_for_why_are_those_of_the_code() {
-    let text = prose(&readme());
+    let text = prose(&text_of("docs/operations.md"));
     let told: Vec<&str> = first_column(&text, "`WHY`").into_iter().flat_map(code).collect();
     assert_eq!(told, Why::ALL.map(Why::as_str));
 }

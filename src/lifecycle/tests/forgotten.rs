@@ -97,6 +97,19 @@ fn a_restored_object_with_its_status_does_not_touch_the_others_machine() {
 }
 
 #[test]
+fn a_restored_object_with_its_status_gets_no_machine_in_place_of_the_others_that_is_gone() {
+    let mut world = World::running(|_| ());
+    world.object.metadata.uid = Some("bbbbbbbb-51de-4c1a-9f00-000000000001".to_owned());
+    world.cloud.machines.clear();
+    world.run_for(secs(600));
+    assert_eq!(world.conditions(), "Ready=False/Restored Synced=False/Restored Stalled=True/Restored");
+    assert_eq!((world.steps.as_slice(), world.said("MachineVanished")), ([].as_slice(), 0));
+    world.object.metadata.annotations = None;
+    world.run();
+    assert_eq!((world.cloud.machines.len(), world.count(StepKind::Create)), (1, 1), "without the annotation it is a new one");
+}
+
+#[test]
 fn an_address_of_another_that_came_after_an_attempt_holds_nothing_up() {
     let mut world = World::new(|_| ());
     world.fault(StepKind::Create, Fault::Refuse(429, "slow down"));
