@@ -29,6 +29,7 @@ const MOST_PASSES: usize = 8;
 /// All that is done for a resource at one time, and in one span.
 pub async fn reconcile(seen: Arc<Seen>, context: Arc<Context>) -> Result<Action, Error> {
     let mut span = ReconcileSpan::new(&seen.namespace().unwrap_or_default(), &seen.name_any(), seen.uid());
+    span.has(context.slot(seen.uid()).lock().await.machine.as_deref());
     let current = span.span();
     async {
         let done = passes(&seen, &context, &mut span).await;
@@ -127,9 +128,10 @@ async fn take_pass(seen: &Seen, context: &Context, known: Option<Known>, span: &
     }
     let now = context.clock.now();
     let executed = execute(context, &known.object, &decision, client.as_ref(), known.at, &mut slot).await?;
-    if matches!(decision.step, Step::Create { .. }) {
-        span.has(slot.memory.machine_of_reply());
-    }
+    let made = slot.memory.machine_of_reply().filter(|_| matches!(decision.step, Step::Create { .. }));
+    let machine = made.or(decision.status.machine_id.as_deref()).map(str::to_owned);
+    span.has(machine.as_deref());
+    slot.machine = machine;
     match executed {
         Executed::Done(None) => {}
         Executed::Done(Some(object)) => known = Known { object, at: now, written: true },

@@ -22,7 +22,8 @@ impl FromStr for LogFilter {
         };
         let text = text.trim();
         // It would be taken for a module, of which everything is written, and of all others nothing.
-        let odd = text.split(',').map(str::trim).find(|part| !part.contains(['=', '[']) && part.parse::<LevelFilter>().is_err());
+        let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+        let odd = text.split(',').map(str::trim).find(|part| !part.contains(['=', '[']) && !is_level(part));
         if let Some(odd) = odd {
             return Err(refused(&format!("{odd:?} is not a level")));
         }

@@ -217,8 +217,9 @@ impl World {
             let value = file.map_or_else(|| value.to_owned(), |file| self.mounted(file).to_string_lossy().into_owned());
             command.env(variable["name"].as_str().unwrap(), value);
         }
-        // The simulated Paperspace, and its clock.
+        // The simulated Paperspace, and its clock; and no port that somebody else here may have.
         command
+            .env("PAPERSPACE_OPERATOR_ADMIN_LISTEN", "127.0.0.1:0")
             .env("PAPERSPACE_API_URL", format!("{}/v1", self.paperspace))
             .args(["--listen", "127.0.0.1:0", "--poll-interval", "2s", "--transition-interval", "300ms", "--create-settle", "60s"])
             .env("KUBECONFIG", kubeconfig)
