@@ -143,7 +143,7 @@ pub struct RunArgs {
     pub admin_listen: Option<SocketAddr>,
     /// OpenTelemetry collector that gets traces, by OTLP over HTTP: `http://HOST:4318`, to which /v1/traces is added; default: none. Other
     /// variables of OpenTelemetry (OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS, ...) count too.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
     pub otlp_endpoint: Option<String>,
 }
 

@@ -53,7 +53,7 @@ pub fn init(filter: LogFilter, format: LogFormat, otlp_endpoint: Option<&str>) -
     });
     tracing_subscriber::registry().with(layer).with(exported).init();
     if let Some(traces) = &traces {
-        tracing::info!("traces go to {}", traces.url);
+        tracing::info!("traces go to {}", traces.origin);
     }
     let apply = move |filter: &LogFilter| {
         // Fails only where nothing is logged any more.

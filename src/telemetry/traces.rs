@@ -17,7 +17,8 @@ const AT_THE_END: Duration = Duration::from_secs(3);
 /// What is exported, and where to.
 pub(super) struct Traces {
     pub(super) provider: SdkTracerProvider,
-    pub(super) url: String,
+    /// Without the path, which may have a token in it.
+    pub(super) origin: String,
 }
 
 /// The environment: the value of a variable.
@@ -31,14 +32,18 @@ impl Traces {
         let Some((name, url)) = destination(endpoint, &variable) else { return Ok(None) };
         let options = ClientOptions { base_url: url, allow_http: true, ..ClientOptions::default() };
         let refused = |error| match error {
-            ConfigError::Url { value, problem } => format!("{name} {value:?}: {problem}; allowed: http(s)://HOST[:PORT][/PATH]"),
+            ConfigError::Url { value, problem } => {
+                // A query may have a token in it.
+                let shown = value.split(['?', '#']).next().unwrap_or_default();
+                format!("{name} {shown:?}: {problem}; allowed: http(s)://HOST[:PORT][/PATH]")
+            }
             other => format!("{name}: {other}"),
         };
-        let url = options.endpoint().map_err(refused)?.to_string();
+        let url = options.endpoint().map_err(refused)?;
         let collector = Collector::new(options.http().map_err(refused)?, timeout(&variable));
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_endpoint(&url)
+            .with_endpoint(url.as_str())
             .with_protocol(Protocol::HttpBinary)
             .with_http_client(collector)
             .build()
@@ -47,7 +52,7 @@ impl Traces {
             .with_resource(resource(&variable))
             .with_span_processor(BatchSpanProcessor::builder(exporter).build())
             .build();
-        Ok(Some(Self { provider, url }))
+        Ok(Some(Self { provider, origin: url.origin().ascii_serialization() }))
     }
 
     pub(super) async fn end(self) {
@@ -119,9 +124,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wrong_endpoint_is_refused_without_showing_a_password() {
+    async fn a_wrong_endpoint_is_refused_without_showing_a_password_or_token() {
         let refused = |endpoint: &str| Traces::start(Some(endpoint), |_| None).err().unwrap();
-        for endpoint in ["collector:4318", "ftp://collector", "http://collector?token=a", "http://me:hunter2@collector:4318"] {
+        for endpoint in ["collector:4318", "ftp://collector", "http://collector?token=hunter2", "http://me:hunter2@collector:4318"] {
             let said = refused(endpoint);
             assert!(said.starts_with("--otlp-endpoint ") && said.contains("allowed: http(s)://HOST"), "{said}");
             assert!(!said.contains("hunter2"), "{said}");

@@ -102,9 +102,9 @@ fn a_wrong_filter_is_answered_as_on_the_command_line_and_changes_nothing() {
 /// A page can have a browser send requests here, to a name of its own that leads to this machine, or to this address.
 #[test]
 fn nobody_changes_it_from_elsewhere() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let public = fixed(port);
-    let t = Test::with("log-elsewhere", Setup { flags: &["--admin-listen", "127.0.0.1:0", "--listen", public], ..Setup::USUAL });
+    let public = fixed(std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string());
+    let flags = &*Vec::leak(vec!["--admin-listen", "127.0.0.1:0", "--listen", public]);
+    let t = Test::with("log-elsewhere", Setup { flags, ..Setup::USUAL });
     let address = admin(&t);
     for host in ["example.com", "example.com:8081", "10.0.0.1:8081", ""] {
         assert_eq!(put(&address, "", host, "trace", "").0, 403, "{host:?}");
@@ -116,8 +116,8 @@ fn nobody_changes_it_from_elsewhere() {
         "OPTIONS /log HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nOrigin: http://example.com\r\nAccess-Control-Request-Method: PUT\r\n\r\n"
     );
     assert_eq!(raw(&address, &preflight).0, 403);
-    let post = format!("POST /log HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 5\r\n\r\ntrace");
-    assert_eq!(raw(&address, &post).0, 405, "what a form can send");
+    let form = format!("POST /log HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 5\r\n\r\ntrace");
+    assert_eq!(raw(&address, &form).0, 405, "what a form can send");
     assert_eq!(said(&address, &[]), "info\n");
 
     // The address that others reach has no such thing, and this one has nothing else.

@@ -12,14 +12,21 @@ fn live(t: &Test) -> Vec<(String, String)> {
     for name in names {
         t.apply(&t.machine(name, json!({})));
     }
-    names.map(|name| t.wait_ready(name));
-    let ids = names.map(|name| t.machine_id(name));
+    let mut machines = Vec::new();
+    for name in names {
+        t.wait_ready(name);
+        machines.push((name.to_owned(), t.machine_id(name)));
+    }
     t.sim.fault(&json!({"kind": "error", "method": "PATCH", "status": 503, "count": 3}));
-    names.map(|name| t.patch_spec(name, json!({"powerState": "Stopped"})));
-    names.map(|name| t.wait_reason(name, "Ready", "Stopped"));
+    for name in names {
+        t.patch_spec(name, json!({"powerState": "Stopped"}));
+    }
+    for name in names {
+        t.wait_reason(name, "Ready", "Stopped");
+    }
     t.delete("c");
     t.wait_gone("c");
-    names.map(str::to_owned).into_iter().zip(ids).collect()
+    machines
 }
 
 #[test]
