@@ -15,7 +15,9 @@ fn in_the_midst_of_creates(t: &Test, first: &Operator, second: &Operator) -> Vec
 
 fn creates_under_way(t: &Test, operator: &Operator) -> Vec<String> {
     t.sim.fault(&json!({"kind": "delay", "delayMs": 800, "method": "POST", "route": "/machines"}));
-    let (names, before) = (many(t, 6), operator.written());
+    // They may all be sent before kubectl comes back.
+    let before = operator.written();
+    let names = many(t, 6);
     wait_for("a create", PATIENCE, || operator.log_after(before).contains("step=\"create\"").then_some(()));
     names
 }

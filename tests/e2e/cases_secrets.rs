@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
-use super::harness::{Collector, PATIENCE, Setup, Test, block_on, fixed, wait_for};
+use super::harness::{Collector, PATIENCE, Setup, Test, block_on, condition_of, fixed, wait_for};
 
 /// How the keys begin. What is looked for is this, so that half a key is found too.
 const KEY: &str = "a-key-that-nobody-may-see";
@@ -76,45 +76,51 @@ fn stories(t: &Test) {
     t.wait_ready("own");
 }
 
-/// Every kind of wrong answer, some of which repeat what nobody may see, while machines come up.
+/// Every kind of wrong answer, some of which repeat what nobody may see, while machines come up. Never so many in a row that the account is
+/// left alone for minutes.
 fn load_and_errors(t: &Test) {
+    let proxy = |words: &str| format!("<html>what is this: {words}-1</html>");
+    let api = |words: &str| json!({"message": format!("unknown: {words}-1"), "code": "BAD_REQUEST"}).to_string();
+    for (method, route) in [("POST", "/startup-scripts"), ("PUT", "/startup-scripts/{id}")] {
+        for (status, text) in [(502, proxy(SCRIPT)), (400, api(SCRIPT))] {
+            t.sim.fault(&json!({"kind": "error", "method": method, "route": route, "status": status, "text": text, "count": 2}));
+        }
+    }
     let names: Vec<String> = (0..LOAD).map(|n| format!("load-{n}")).collect();
-    for (route, words) in [("GET /machines", KEY), ("POST /startup-scripts", SCRIPT), ("PUT /startup-scripts/{id}", SCRIPT)] {
-        let (method, route) = route.split_once(' ').unwrap();
-        let text = format!("<html>what is this: {words}-1</html>");
-        t.sim.fault(&json!({"kind": "error", "method": method, "route": route, "status": 502, "text": text, "count": 2}));
-        let api = json!({"message": format!("unknown: {words}-1"), "code": "BAD_REQUEST"}).to_string();
-        t.sim.fault(&json!({"kind": "error", "method": method, "route": route, "status": 400, "text": api, "count": 2}));
-    }
-    for fault in [
-        json!({"kind": "error", "status": 429, "retryAfter": 1}),
-        json!({"kind": "error", "status": 500}),
-        json!({"kind": "error", "status": 401}),
-        json!({"kind": "error", "status": 200, "text": "{\"items\": [{\"id\":"}),
-        json!({"kind": "lose-reply"}),
-        json!({"kind": "drop"}),
-        json!({"kind": "stale-list"}),
-    ] {
-        let mut fault = fault;
-        fault["count"] = json!(12);
-        fault["probability"] = json!(0.2);
-        t.sim.fault(&fault);
-    }
     for name in &names {
         let manifest = t.machine(name, json!({"startupScript": {"secretKeyRef": {"name": "script", "key": "boot"}}}));
         t.user_creates(&manifest);
     }
-    // Some of them, before all is well again.
-    wait_for("some machines", PATIENCE, || (t.sim.machines().len() >= LOAD / 3).then_some(()));
+    for (mut fault, outcome) in [
+        (json!({"kind": "error", "status": 429, "retryAfter": 1}), "rate_limited"),
+        (json!({"kind": "error", "status": 500}), "server"),
+        (json!({"kind": "error", "status": 200, "text": "{\"items\": [{\"id\":"}), "bad_payload"),
+        (json!({"kind": "lose-reply"}), "transport"),
+        (json!({"kind": "drop"}), "transport"),
+        (json!({"kind": "error", "method": "GET", "route": "/machines", "status": 502, "text": proxy(KEY)}), "server"),
+        (json!({"kind": "error", "method": "GET", "route": "/machines", "status": 400, "text": api(KEY)}), "rejected"),
+    ] {
+        fault["count"] = json!(1);
+        let before = t.operator.written();
+        t.sim.fault(&fault);
+        let told = |outcome: &str| {
+            let told = [format!("outcome=\"{outcome}\""), format!("\"outcome\":\"{outcome}\"")];
+            wait_for(&format!("{outcome} after {fault}"), PATIENCE, || {
+                let log = t.operator.log_after(before);
+                told.iter().any(|told| log.contains(told)).then_some(())
+            });
+        };
+        told(outcome);
+        told("ok");
+    }
+    t.apply(&script(t, &format!("{SCRIPT} at last")));
     t.sim.clear_faults();
     for name in &names {
         // What was refused is tried again at once when the spec changes.
         t.user_patches(name, &json!({"spec": {"deletionPolicy": "Delete"}}));
     }
     for name in &names {
-        t.wait_until(name, "Ready", |object| {
-            object["status"]["conditions"].as_array().is_some_and(|all| all.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"))
-        });
+        t.wait_until(name, "Ready", |object| condition_of(object, "Ready").is_some_and(|ready| ready["status"] == "True"));
     }
     for name in &names[..6] {
         t.delete(name);
