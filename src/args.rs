@@ -11,6 +11,7 @@ use crate::crd::CredentialsRef;
 use crate::lifecycle::orphans::Why;
 use crate::selector;
 use crate::shard::Shard;
+use crate::telemetry::LogFilter;
 
 /// Kubernetes operator for Paperspace machines.
 #[derive(Debug, Parser)]
@@ -30,6 +31,8 @@ pub enum Command {
     Orphans(OrphansArgs),
     /// Print a manifest that equals an existing machine, to adopt it. Nothing is changed.
     AdoptManifest(AdoptManifestArgs),
+    /// Say which logs an operator writes that runs beside this, in the same pod, or change that.
+    Log(LogArgs),
     /// Print the CustomResourceDefinition as YAML.
     Crd(CrdArgs),
     /// Serve a simulated Paperspace API, for trying things out and for tests.
@@ -134,7 +137,14 @@ pub struct RunArgs {
     pub log_format: LogFormat,
     /// Which logs: a level, or directives such as `info,paperspace_operator=debug`.
     #[arg(long, env = "PAPERSPACE_OPERATOR_LOG", default_value = "info")]
-    pub log: String,
+    pub log: LogFilter,
+    /// Loopback address, such as 127.0.0.1:8081, where `paperspace-operator log` changes --log while the operator runs; default: none.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_ADMIN_LISTEN", value_parser = loopback)]
+    pub admin_listen: Option<SocketAddr>,
+    /// OpenTelemetry collector that gets traces, by OTLP over HTTP: `http://HOST:4318`, to which /v1/traces is added; default: none. Other
+    /// variables of OpenTelemetry (OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS, ...) count too.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
+    pub otlp_endpoint: Option<String>,
 }
 
 /// A limit, or none.
@@ -221,6 +231,28 @@ pub struct AdoptManifestArgs {
     pub credentials: Option<CredentialsRef>,
 }
 
+/// Settings of `log`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct LogArgs {
+    /// Which logs, as --log of `run`; default: nothing is changed.
+    pub filter: Option<LogFilter>,
+    /// After how long the operator goes back to its --log, or `always` to keep the change until it ends.
+    #[arg(long = "for", env = "PAPERSPACE_OPERATOR_FOR", default_value = "10m", value_parser = lasts)]
+    pub lasts: Lasts,
+    /// Where the operator listens for it.
+    #[arg(long, env = "PAPERSPACE_OPERATOR_ADMIN_LISTEN", default_value = "127.0.0.1:8081", value_parser = loopback)]
+    pub admin_listen: SocketAddr,
+}
+
+/// How long a change lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasts {
+    /// For this long.
+    For(Duration),
+    /// Until the next one, or the end of the process.
+    Always,
+}
+
 /// Settings of `crd`.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct CrdArgs {
@@ -249,12 +281,25 @@ pub struct SimulateArgs {
     pub state: Option<PathBuf>,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let parsed = humantime::parse_duration(text).map_err(|e| format!("{e}; allowed are durations such as 30s, 5m or 2h"))?;
     if parsed < Duration::from_millis(100) || parsed > Duration::from_hours(24) {
         return Err("allowed are durations from 100ms to 24h".to_owned());
     }
     Ok(parsed)
+}
+
+fn lasts(text: &str) -> Result<Lasts, String> {
+    if text == "always" {
+        return Ok(Lasts::Always);
+    }
+    duration(text).map(Lasts::For).map_err(|problem| format!("{problem}, and always"))
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let allowed = "allowed are addresses of this machine alone, such as 127.0.0.1:8081 or [::1]:8081";
+    let address: SocketAddr = text.parse().map_err(|problem| format!("{problem}; {allowed}"))?;
+    if address.ip().is_loopback() { Ok(address) } else { Err(format!("others could reach it; {allowed}")) }
 }
 
 fn cluster_id(text: &str) -> Result<String, String> {

@@ -22,17 +22,18 @@
 //! | [`crd`] | the Kubernetes API: schema, CEL rules, conditions; no behaviour |
 //! | [`lifecycle`] | the pure core: what to do, decided from values |
 //! | [`controller`] | the imperative shell around it |
-//! | [`command`] | the subcommands that ask once and end: orphans, manifests to adopt |
+//! | [`command`] | the subcommands that ask once and end: orphans, manifests to adopt, the log |
 //! | [`fleet`] | what is known of an account's machines: one shared list |
 //! | [`paperspace`] | the API client; knows nothing of Kubernetes |
 //! | [`simulator`] | a faithful Paperspace API to develop and test against |
 //! | [`leader`] | who of several operators may act |
 //! | [`shard`] | which resources are this operator's, of several |
 //! | `selector` | label selectors as people write them |
-//! | [`args`], [`server`], [`metrics`], [`telemetry`] | command line, probes, counters, logs |
+//! | [`args`], [`server`], [`metrics`], [`telemetry`], [`admin`] | command line, probes, counters, logs and traces, who changes the logs |
 //!
 //! To understand the operator read [`controller::reconcile`], then [`lifecycle::decide`].
 
+pub mod admin;
 pub mod args;
 pub mod command;
 pub mod controller;

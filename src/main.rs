@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use paperspace_operator::args::{Args, Command, CrdArgs, RunArgs, SimulateArgs};
 use paperspace_operator::command::{self, Printed};
-use paperspace_operator::{controller, crd, paperspace, simulator, telemetry};
+use paperspace_operator::telemetry::{self, Telemetry};
+use paperspace_operator::{admin, controller, crd, paperspace, simulator};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run(*args),
         Command::Orphans(args) => ask(command::orphans(args, environment_key())),
         Command::AdoptManifest(args) => ask(command::adopt_manifest(args, environment_key())),
+        Command::Log(args) => ask(command::log(args)),
         Command::Crd(args) => print_crd(&args),
         Command::Simulate(args) => simulate(args),
     };
@@ -70,8 +72,20 @@ fn environment_key() -> Option<SecretString> {
 }
 
 fn run(args: RunArgs) -> Done {
-    telemetry::init(&args.log, args.log_format).map_err(|e| (USAGE, e))?;
-    until_stopped(|stop| async move { controller::run(args, environment_key(), stop).await.map_err(code) })
+    until_stopped(|stop| async move {
+        let telemetry = telemetry::init(args.log.clone(), args.log_format, args.otlp_endpoint.as_deref()).map_err(|e| (USAGE, e))?;
+        let done = run_logged(args, &telemetry, stop).await;
+        telemetry.end().await;
+        done
+    })
+}
+
+async fn run_logged(args: RunArgs, telemetry: &Telemetry, stop: CancellationToken) -> Done {
+    if let Some(address) = args.admin_listen {
+        let listener = admin::bind(address).await.map_err(|e| (FAILED, format!("--admin-listen {address}: {e}")))?;
+        tokio::spawn(admin::serve(listener, telemetry.logs.clone()));
+    }
+    controller::run(args, environment_key(), stop).await.map_err(code)
 }
 
 fn simulate(args: SimulateArgs) -> Done {

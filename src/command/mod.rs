@@ -1,11 +1,13 @@
-//! The subcommands that ask Paperspace and Kubernetes once, print what they found, and change nothing.
+//! The subcommands that ask once and print what they found: Paperspace and Kubernetes, where they change nothing, and a running operator.
 
 mod account;
 mod adopt_manifest;
+mod log;
 mod orphans;
 mod table;
 
 pub use adopt_manifest::run as adopt_manifest;
+pub use log::run as log;
 pub use orphans::run as orphans;
 
 /// What a subcommand has to say.

@@ -56,7 +56,7 @@ impl Awaited {
         look.ok()?.machine.filter(|machine| *machine == awaited.machine)?;
         let every = context.keys.looks_every(seen.uid()).into_iter().fold(awaited.every, Duration::min);
         slot.awaited = Some(awaited);
-        tracing::trace!(namespace = seen.namespace(), name = seen.name_any(), "nothing new");
+        tracing::trace!("nothing new");
         Some(Action::requeue(every))
     }
 }

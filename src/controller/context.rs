@@ -70,6 +70,8 @@ pub(super) struct Slot {
     pub(super) last_key: Option<SecretString>,
     /// What the last pass left to happen to the machine.
     pub(super) awaited: Option<Box<Awaited>>,
+    /// The machine that the resource was last known to have, to be said in logs.
+    pub(super) machine: Option<String>,
     /// Passes that failed in a row.
     pub(super) failures: u32,
 }

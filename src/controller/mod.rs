@@ -22,6 +22,7 @@ mod run;
 pub mod seen;
 mod served;
 mod sources;
+mod span;
 mod tally;
 mod watch;
 

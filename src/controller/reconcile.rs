@@ -6,7 +6,7 @@ use std::time::Duration;
 use kube::runtime::controller::Action;
 use kube::runtime::events::{Event as KubeEvent, EventType};
 use kube::{Resource, ResourceExt};
-use tracing::{Instrument, debug, info, info_span, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use super::awaited::Awaited;
 use super::context::{Context, Slot};
@@ -15,6 +15,7 @@ use super::execute::{Executed, execute};
 use super::gather::{Gathered, Gathering};
 use super::objects::Written;
 use super::seen::Seen;
+use super::span::ReconcileSpan;
 use super::tally;
 use crate::crd::PaperspaceMachine;
 use crate::lifecycle::observe::Moment;
@@ -25,28 +26,42 @@ use crate::metrics::{KindLabel, StepLabel};
 /// More than what follows at once from one change; a resource whose passes never end lets others go first.
 const MOST_PASSES: usize = 8;
 
+/// All that is done for a resource at one time, and in one span.
+pub async fn reconcile(seen: Arc<Seen>, context: Arc<Context>) -> Result<Action, Error> {
+    let mut span = ReconcileSpan::new(&seen.namespace().unwrap_or_default(), &seen.name_any(), seen.uid());
+    span.has(context.slot(seen.uid()).lock().await.machine.as_deref());
+    let current = span.span();
+    async {
+        let done = passes(&seen, &context, &mut span).await;
+        if let Err(error) = &done {
+            let slot = context.slot(seen.uid());
+            let mut slot = slot.lock().await;
+            slot.failures = slot.failures.saturating_add(1);
+            warn!(%error, failures = slot.failures, "the pass failed");
+            span.failed(error);
+        }
+        done
+    }
+    .instrument(current)
+    .await
+}
+
 /// The passes that follow at once one from the other: between what is written down and what is sent nothing may wait, least of all for other
 /// resources, since the fence counts. None at all where the machine is only waited for, and looks as it did.
-pub async fn reconcile(seen: Arc<Seen>, context: Arc<Context>) -> Result<Action, Error> {
-    let (namespace, name) = (seen.namespace().unwrap_or_default(), seen.name_any());
-    let span = info_span!("reconcile", namespace, name, machine = tracing::field::Empty);
-    async {
-        let was_woken = context.lines.begins(&namespace, &name);
-        if let Some(action) = nothing_new(&seen, &context, was_woken).await {
-            return Ok(action);
-        }
-        let mut known = None;
-        for _ in 0..MOST_PASSES {
-            debug!("a pass");
-            match Box::pin(pass(&seen, &context, known)).await? {
-                Passed::On(object) => known = object,
-                Passed::Through(action) => return Ok(action),
-            }
-        }
-        Ok(Action::requeue(Duration::ZERO))
+async fn passes(seen: &Seen, context: &Context, span: &mut ReconcileSpan) -> Result<Action, Error> {
+    let was_woken = context.lines.begins(&seen.namespace().unwrap_or_default(), &seen.name_any());
+    if let Some(action) = nothing_new(seen, context, was_woken).await {
+        return Ok(action);
     }
-    .instrument(span)
-    .await
+    let mut known = None;
+    for _ in 0..MOST_PASSES {
+        debug!("a pass");
+        match Box::pin(pass(seen, context, known, span)).await? {
+            Passed::On(object) => known = object,
+            Passed::Through(action) => return Ok(action),
+        }
+    }
+    Ok(Action::requeue(Duration::ZERO))
 }
 
 async fn nothing_new(seen: &Seen, context: &Context, was_woken: bool) -> Option<Action> {
@@ -79,15 +94,15 @@ async fn read(seen: &Seen, context: &Context) -> Result<Option<Known>, Error> {
 }
 
 /// Gathers, decides, executes, writes, and says when to look again.
-async fn pass(seen: &Seen, context: &Context, known: Option<Known>) -> Result<Passed, Error> {
+async fn pass(seen: &Seen, context: &Context, known: Option<Known>, span: &mut ReconcileSpan) -> Result<Passed, Error> {
     context.metrics.reconciles.inc();
     let begun = context.clock.mono();
-    let passed = take_pass(seen, context, known).await;
+    let passed = take_pass(seen, context, known, span).await;
     context.metrics.reconcile_seconds.observe(context.clock.mono().saturating_sub(begun).as_secs_f64());
     passed
 }
 
-async fn take_pass(seen: &Seen, context: &Context, known: Option<Known>) -> Result<Passed, Error> {
+async fn take_pass(seen: &Seen, context: &Context, known: Option<Known>, span: &mut ReconcileSpan) -> Result<Passed, Error> {
     let known = match known {
         Some(known) => Some(Known { written: false, ..known }),
         None => read(seen, context).await?,
@@ -100,20 +115,23 @@ async fn take_pass(seen: &Seen, context: &Context, known: Option<Known>) -> Resu
     if !context.served.serves(&known.object) {
         return Ok(Passed::Through(Action::await_change()));
     }
-    if let Some(machine) = known.object.status.as_ref().and_then(|s| s.machine_id.as_deref()) {
-        tracing::Span::current().record("machine", machine);
-    }
+    span.has(known.object.status.as_ref().and_then(|s| s.machine_id.as_deref()));
     let slot = context.slot(&known.object.uid().unwrap_or_default());
     let mut slot = slot.lock().await;
     let nonce = (context.nonce)();
     let Gathered { decision, client, looked } = Gathering::new(context, &known.object).decide(&mut slot, known.at, &nonce).await?;
     slot.memory = decision.memory.clone();
+    span.has(decision.status.machine_id.as_deref());
     if decision.step != Step::Nothing {
         info!(step = decision.step.kind().as_str(), "step");
         context.metrics.steps.get_or_create(&StepLabel { step: decision.step.kind().as_str() }).inc();
     }
     let now = context.clock.now();
     let executed = execute(context, &known.object, &decision, client.as_ref(), known.at, &mut slot).await?;
+    let made = slot.memory.machine_of_reply().filter(|_| matches!(decision.step, Step::Create { .. }));
+    let machine = made.or(decision.status.machine_id.as_deref()).map(str::to_owned);
+    span.has(machine.as_deref());
+    slot.machine = machine;
     match executed {
         Executed::Done(None) => {}
         Executed::Done(Some(object)) => known = Known { object, at: now, written: true },
@@ -210,13 +228,6 @@ fn kube_event(event: &Event) -> KubeEvent {
 #[expect(clippy::needless_pass_by_value, reason = "the controller calls it so")]
 pub fn error_policy(seen: Arc<Seen>, error: &Error, context: Arc<Context>) -> Action {
     context.metrics.failures.get_or_create(&KindLabel { kind: error.kind() }).inc();
-    let failures = match context.slot(seen.uid()).try_lock() {
-        Ok(mut slot) => {
-            slot.failures = slot.failures.saturating_add(1);
-            slot.failures
-        }
-        Err(_) => 1,
-    };
-    warn!(namespace = seen.namespace().unwrap_or_default(), name = seen.name_any(), %error, failures, "the pass failed");
+    let failures = context.slot(seen.uid()).try_lock().map_or(1, |slot| slot.failures);
     Action::requeue(backoff::after_failures(failures, seen.uid()))
 }

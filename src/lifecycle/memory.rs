@@ -166,6 +166,14 @@ pub struct Trouble {
 }
 
 impl Memory {
+    /// The machine that Paperspace last answered with.
+    pub fn machine_of_reply(&self) -> Option<&str> {
+        match &self.reply {
+            Some((_, Reply::Done(machine))) => Some(&machine.id),
+            _ => None,
+        }
+    }
+
     /// What is known after `step` had this outcome. `generation` is that of the object that justified it.
     #[must_use]
     pub fn learn(mut self, step: &Step, outcome: &Outcome, generation: Option<i64>, now: Moment) -> Self {

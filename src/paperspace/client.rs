@@ -9,13 +9,14 @@ use reqwest::{Request, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::budget::{Budget, Came, Change, Permit, Priority};
 use super::call::Call;
 use super::observe::{CallObserver, CallRecord};
 use super::options::{ClientOptions, ConfigError};
 use super::transport::Transport;
-use super::{Error, reply};
+use super::{Error, reply, spans};
 
 /// The API as one key sees it. Clones share connections and budget.
 ///
@@ -134,7 +135,8 @@ impl Client {
         let (waited, priority) = (permit.waited(), permit.priority());
         let token = permit.spend().map_err(|silence| Error::NotSent { route, silence })?;
         let sent = Instant::now();
-        let reply = self.transport.execute(request).await;
+        let span = spans::call(&self.endpoint, method, path);
+        let reply = self.transport.execute(request).instrument(span.clone()).await;
         let duration = sent.elapsed();
         let status = reply.as_ref().ok().map(|reply| reply.status);
         let result = match reply {
@@ -142,6 +144,7 @@ impl Client {
             Err(failure) => Err(Error::Transport { route, maybe_sent: failure.maybe_sent, message: failure.message }),
         };
         let result = result.map_err(|error| self.without_key(error));
+        spans::ended(&span, status, result.as_ref().err());
 
         let change = match &result {
             Ok(_) => self.budget.came(token, Came::Well),

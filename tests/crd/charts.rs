@@ -48,6 +48,10 @@ fn wrong_values_are_refused() {
         (json!({"operator": {"apiUrl": "api.paperspace.com"}}), "at '/operator/apiUrl'"),
         (json!({"operator": {"clusterId": "-a"}}), "at '/operator/clusterId'"),
         (json!({"operator": {"logFormat": "xml"}}), "at '/operator/logFormat': value must be one of 'text', 'json'"),
+        (json!({"operator": {"adminListen": "0.0.0.0:8081"}}), "at '/operator/adminListen'"),
+        (json!({"operator": {"otlpEndpoint": "collector:4318"}}), "at '/operator/otlpEndpoint'"),
+        // A password would be in the release, too.
+        (json!({"operator": {"otlpEndpoint": "http://me:hunter2@collector:4318"}}), "at '/operator/otlpEndpoint'"),
         (json!({"operator": {"maxDestroysPerHour": "many"}}), "at '/operator/maxDestroysPerHour'"),
         (json!({"operator": {"maxDestroysPerHour": 0}}), "at '/operator/maxDestroysPerHour': got number, want string"),
         (json!({"image": {"digest": "abc"}}), "at '/image/digest'"),
@@ -104,6 +108,7 @@ fn each_value_of_operator_is_the_flag_of_its_name() {
         "apiUrl": "http://paperspace.example.com/v1", "allowHttp": true, "apiRate": 7, "apiBurst": 1000, "pollInterval": "1m30s",
         "transitionInterval": "7s", "createSettle": "4m", "concurrency": 3, "clusterId": "prod-1", "defaultKeyNamespaces": "team in (a,b),x=y",
         "allowAdoptWithDefaultKey": true, "watchSelector": "team=ml,tier!=dev", "maxDestroysPerHour": "0", "dryRun": true, "logFormat": "text", "log": "info,paperspace_operator=debug",
+        "adminListen": "[::1]:9000", "otlpEndpoint": "http://collector:4318",
     });
     let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     let defaults = yaml::documents(&yaml::at(OPERATOR).join("values.yaml")).remove(0);
@@ -122,16 +127,25 @@ fn each_value_of_operator_is_the_flag_of_its_name() {
             // Nothing, which is not the same as not said.
             "maxDestroysPerHour" => "max_destroys_per_hour: Number(0)".to_owned(),
             "clusterId" => "cluster_id: Some(\"prod-1\")".to_owned(),
-            // A selector of its own, whose text is not kept; and in the environment, since it counts before flags are read.
-            "watchSelector" | "logFormat" => continue,
+            "log" => format!("log: LogFilter({value})"),
+            "otlpEndpoint" => format!("otlp_endpoint: Some({value})"),
+            // A selector of its own, whose text is not kept; and what is in the environment.
+            "watchSelector" | "logFormat" | "adminListen" => continue,
             _ => format!("{}: {value}", snake(name)),
         };
         assert!(said.contains(&seen), "{seen} is not in {said}");
     }
     assert!(set.watch_selector.is_some() && all.watch_selector.is_none() && all.leader_elect);
-    let text = template(&json!({"operator": {"logFormat": "text"}})).unwrap();
-    let container = &only(&text, "Deployment")["spec"]["template"]["spec"]["containers"][0];
-    assert_eq!(container["env"][1], json!({"name": "PAPERSPACE_OPERATOR_LOG_FORMAT", "value": "text"}));
+    let environment = |values: Value| {
+        let objects = template(&json!({"operator": values})).unwrap();
+        only(&objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap()[1..].to_vec()
+    };
+    let (format, admin) = (
+        json!({"name": "PAPERSPACE_OPERATOR_LOG_FORMAT", "value": "text"}),
+        json!({"name": "PAPERSPACE_OPERATOR_ADMIN_LISTEN", "value": "[::1]:9000"}),
+    );
+    assert_eq!(environment(json!({"logFormat": "text", "adminListen": "[::1]:9000"})), [format.clone(), admin]);
+    assert_eq!(environment(json!({"logFormat": "text", "adminListen": ""})), [format]);
 }
 
 fn snake(name: &str) -> String {

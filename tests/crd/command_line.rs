@@ -35,6 +35,12 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ("run", "--shard", "0/1001", "I/N with 0 <= I < N <= 1000, such as 0/3"),
     ("run", "--shard", "$(POD_INDEX)/3", "I/N with 0 <= I < N <= 1000, such as 0/3"),
     ("run", "--log-format", "xml", "possible values: text, json"),
+    ("run", "--log", "loud", "levels (error, warn, info, debug, trace, off) and directives such as info,paperspace_operator=debug"),
+    ("run", "--log", "info,hyper", "\"hyper\" is not a level"),
+    ("run", "--admin-listen", "0.0.0.0:8081", "addresses of this machine alone, such as 127.0.0.1:8081"),
+    ("run", "--admin-listen", "[::]:8081", "addresses of this machine alone"),
+    ("run", "--admin-listen", "10.0.0.1:8081", "addresses of this machine alone"),
+    ("run", "--admin-listen", "localhost:8081", "addresses of this machine alone"),
     ("run", "--watch-selector", "", "key in (a,b)"),
     ("run", "--watch-selector", "team>ml", "key in (a,b)"),
     ("run", "--watch-selector", "team in ml", "key in (a,b)"),
@@ -48,6 +54,8 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ("adopt-manifest", "--name", "a..b", "1 to 253 lower case letters, digits, and dashes and dots between them"),
     ("adopt-manifest", "--credentials", "key/", "SECRET and SECRET/KEY"),
     ("adopt-manifest", "--credentials", "Key", "SECRET and SECRET/KEY"),
+    ("log", "--for", "soon", "durations such as 30s, 5m or 2h, and always"),
+    ("log", "--admin-listen", "10.0.0.1:8081", "addresses of this machine alone"),
     ("simulate", "--listen", "localhost:x", "invalid socket address"),
     ("simulate", "--time-scale", "0", "numbers from 0.01 to 100000"),
     ("simulate", "--time-scale", "fast", "numbers from 0.01 to 100000"),
@@ -89,12 +97,16 @@ fn every_flag_has_an_environment_name_and_says_what_it_is() {
     let command = <paperspace_operator::args::Args as clap::CommandFactory>::command();
     for subcommand in command.get_subcommands() {
         for argument in subcommand.get_arguments().filter(|argument| argument.get_id() != "help" && argument.get_id() != "version") {
+            assert!(argument.get_help().is_some(), "{} has no help", argument.get_id());
+            // What is asked for with a word of its own, no environment does.
+            if argument.is_positional() {
+                continue;
+            }
             let flag = argument.get_long().expect("a long flag");
             let name = argument.get_env().and_then(|name| name.to_str()).unwrap_or_else(|| panic!("--{flag} has no environment name"));
             let expected = flag.to_uppercase().replace('-', "_");
-            let own = ["PAPERSPACE_API_URL", "PAPERSPACE_API_KEY_FILE"].contains(&name);
+            let own = ["PAPERSPACE_API_URL", "PAPERSPACE_API_KEY_FILE", "OTEL_EXPORTER_OTLP_ENDPOINT"].contains(&name);
             assert!(own || name == format!("PAPERSPACE_OPERATOR_{expected}"), "--{flag}: {name}");
-            assert!(argument.get_help().is_some(), "--{flag} has no help");
         }
     }
 }
@@ -108,6 +120,25 @@ fn the_crd_or_its_reference_is_printed_and_nothing_else() {
     };
     assert_eq!(printed(&["crd"]), paperspace_operator::crd::yaml().unwrap());
     assert_eq!(printed(&["crd", "--reference"]), paperspace_operator::crd::reference::markdown());
+}
+
+#[test]
+fn where_traces_go_is_checked_before_anything_is_done() {
+    let refused = refused(&run(&["run"], &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:hunter2@collector:4318")]));
+    assert!(
+        refused.contains("--otlp-endpoint") && refused.contains("allowed: http(s)://HOST") && !refused.contains("hunter2"),
+        "{refused}"
+    );
+}
+
+/// With nobody there, and with what nobody understands.
+#[test]
+fn the_log_of_no_operator_cannot_be_changed() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let nobody = run(&["log", "--admin-listen", &free], &[]);
+    let said = String::from_utf8(nobody.stderr).unwrap();
+    assert!(nobody.status.code() == Some(1) && said.contains(&free) && said.contains("--admin-listen"), "{said}");
+    assert!(refused(&run(&["log", "loud"], &[])).contains("\"loud\" is not a level; allowed are levels"));
 }
 
 /// Nothing is called before it is known whom to call, and as whom.

@@ -78,6 +78,7 @@ fn questions() -> Vec<Vec<Value>> {
         "apiUrl": "https://paperspace.example.com/v1", "apiRate": 9, "apiBurst": 20, "pollInterval": "1m", "transitionInterval": "2s",
         "createSettle": "5m", "concurrency": 4, "clusterId": "prod", "defaultKeyNamespaces": "team-a", "allowAdoptWithDefaultKey": true,
         "allowHttp": true, "watchSelector": "team in (ml,web)", "logFormat": "text", "log": "debug",
+        "adminListen": "", "otlpEndpoint": "http://collector:4318",
     });
     let none = || json!({});
     vec![

@@ -1,5 +1,5 @@
-//! Whose key: missing, unlabelled, wrong, of another team, of a member, rotated, the operator's own and who may use it; and that no key
-//! is ever shown.
+//! Whose key: missing, unlabelled, wrong, of another team, of a member, rotated, the operator's own and who may use it. That none is ever
+//! shown is in [`super::cases_secrets`].
 
 use std::fs;
 use std::time::Duration;
@@ -197,40 +197,5 @@ fn the_operators_key_adopts_only_where_that_was_allowed() {
     t.wait_ready("default");
     t.wait_event("default", "Adopted");
     assert_eq!(t.sim.writes(), json!({"PUT /machines/{id}": 2}));
-    t.end();
-}
-
-#[test]
-fn no_key_is_ever_shown() {
-    const SECRET: &str = "a-key-that-nobody-may-see";
-    let keys: &[&str] =
-        &*Vec::leak(vec![fixed(format!("{SECRET}-1=te1")), fixed(format!("{SECRET}-2=te1")), fixed(format!("{SECRET}-m=te1:member"))]);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let flags = &*Vec::leak(vec!["--log", "trace", "--log-format", "json", "--listen", fixed(port.to_string())]);
-    let t = Test::with("key-shown", Setup { own_key: Some(fixed(format!("{SECRET}-1"))), keys, flags, ..Setup::USUAL });
-    t.apply(&t.machine("default", json!({})));
-    for (name, key) in [("own", "-2"), ("rejected", "-wrong"), ("member", "-m"), ("unusable", "\u{7f}\n-")] {
-        t.apply(&t.secret(name, &format!("{SECRET}{key}")));
-        t.apply(&t.machine(name, json!({"credentialsRef": {"name": name}})));
-    }
-    t.wait_ready("default");
-    t.wait_ready("own");
-    t.wait_reason("rejected", "Ready", "CredentialsRejected");
-    t.wait_reason("member", "Ready", "CredentialsNotAdmin");
-    t.wait_reason("unusable", "Ready", "CredentialsMissing");
-    // So many that the account is left alone for a while, too.
-    t.sim.fault(&json!({"kind": "drop", "count": 7}));
-    t.delete("own");
-    t.wait_gone("own");
-
-    let metrics = super::harness::block_on(async { reqwest::get(format!("http://{port}/metrics")).await.unwrap().text().await.unwrap() });
-    let resources = t.kubectl(&["get", "psm", "-o", "yaml", "--show-managed-fields"]);
-    let events = t.kubectl(&["get", "events", "-o", "yaml"]);
-    assert!(
-        t.operator.log().contains("\"TRACE\"") && metrics.contains("paperspace_operator_leader") && events.contains("CredentialsRejected")
-    );
-    for (what, text) in [("logs", t.operator.log()), ("resources", resources), ("events", events), ("metrics", metrics)] {
-        assert!(!text.contains(SECRET), "a key is in the {what}: {:?}", text.lines().find(|line| line.contains(SECRET)));
-    }
     t.end();
 }

@@ -15,7 +15,9 @@ fn in_the_midst_of_creates(t: &Test, first: &Operator, second: &Operator) -> Vec
 
 fn creates_under_way(t: &Test, operator: &Operator) -> Vec<String> {
     t.sim.fault(&json!({"kind": "delay", "delayMs": 800, "method": "POST", "route": "/machines"}));
-    let (names, before) = (many(t, 6), operator.written());
+    // They may all be sent before kubectl comes back.
+    let before = operator.written();
+    let names = many(t, 6);
     wait_for("a create", PATIENCE, || operator.log_after(before).contains("step=\"create\"").then_some(()));
     names
 }
@@ -91,13 +93,13 @@ fn an_operator_without_a_lease_beside_the_first_with_one_doubles_neither_machine
     let mut names = creates_under_way(&t, &t.operator);
     new.start();
     wait_serving(std::slice::from_ref(&new));
-    wait_for("the new one to know it", PATIENCE, || new.log().contains("name=\"old\"").then_some(()));
+    wait_for("the new one to know it", PATIENCE, || new.log().contains("object=\"old\"").then_some(()));
     let before = new.written();
     t.user_patches("old", &json!({"metadata": {"annotations": {"paperspace-operator.dev/restart-requested-at": "now"}}}));
     t.wait_until("old", "restarted", |object| {
         object["status"]["handledRestartAt"] == "now" && object["status"]["operation"]["state"] != "Open"
     });
-    wait_for("the new one to look, too", PATIENCE, || new.log_after(before).contains("name=\"old\"").then_some(()));
+    wait_for("the new one to look, too", PATIENCE, || new.log_after(before).contains("object=\"old\"").then_some(()));
     t.operator.stop();
     names.push("old".to_owned());
     for name in &names {

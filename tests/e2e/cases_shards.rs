@@ -67,7 +67,7 @@ fn passes(operator: &Operator) -> BTreeMap<String, (String, String)> {
     let mut all: BTreeMap<String, (String, String)> = BTreeMap::new();
     for line in operator.log().lines() {
         let (Some(time), Some((_, span))) = (line.split(' ').next(), line.split_once("reconcile{")) else { continue };
-        let Some(name) = span.split("name=\"").nth(1).and_then(|rest| rest.split('"').next()) else { panic!("no name in {line}") };
+        let Some(name) = span.split("object=\"").nth(1).and_then(|rest| rest.split('"').next()) else { panic!("no object in {line}") };
         let (first, last) = all.entry(name.to_owned()).or_insert_with(|| (time.to_owned(), time.to_owned()));
         *first = time.min(first).to_owned();
         *last = time.max(last).to_owned();

@@ -12,7 +12,7 @@ use super::{readme, top};
 fn the_tables_are_what_the_code_says() {
     let old = readme();
     let mut new = old.clone();
-    for subcommand in ["run", "orphans", "adopt-manifest", "simulate"] {
+    for subcommand in ["run", "orphans", "adopt-manifest", "log", "simulate"] {
         new = with(&new, &format!("flags of {subcommand}"), &flags(subcommand));
     }
     new = with(&new, "reasons", &reason::markdown_table());
@@ -38,7 +38,9 @@ fn flags(subcommand: &str) -> String {
     let command = command.find_subcommand(subcommand).unwrap();
     let of_run = |flag: &str| subcommand != "run" && ["api-url", "allow-http", "api-key-file"].contains(&flag);
     let mut table = String::from("| flag | environment | default | what |\n|---|---|---|---|\n");
-    for argument in command.get_arguments().filter(|a| !a.is_hide_set() && !["help", "version"].contains(&a.get_id().as_str())) {
+    for argument in
+        command.get_arguments().filter(|a| !a.is_positional() && !a.is_hide_set() && !["help", "version"].contains(&a.get_id().as_str()))
+    {
         let default =
             argument.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy())).collect::<Vec<_>>().join(" ");
         let (flag, environment) = (argument.get_long().unwrap(), argument.get_env().unwrap().to_string_lossy());

@@ -151,8 +151,9 @@ impl Node {
             command.env(variable["name"].as_str().unwrap(), value);
         }
         let log = fs::File::options().create(true).append(true).open(self.log()).unwrap();
-        // The simulated Paperspace, and its clock.
+        // The simulated Paperspace, and its clock; and no port that somebody else here may have.
         let process = command
+            .env("PAPERSPACE_OPERATOR_ADMIN_LISTEN", "127.0.0.1:0")
             .env("PAPERSPACE_API_URL", format!("{}/v1", self.paperspace))
             .args(["--poll-interval", "2s", "--transition-interval", "300ms", "--create-settle", "24s"])
             .args(["--listen", &format!("127.0.0.1:{port}")])

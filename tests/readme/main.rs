@@ -43,7 +43,7 @@ fn apart(program: impl AsRef<std::ffi::OsStr>) -> Command {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         let kept = ["PAPERSPACE_OPERATOR_CACHE", "PAPERSPACE_OPERATOR_ENVTEST"].contains(&name.as_ref());
-        if name == "KUBECONFIG" || name.starts_with("MAKE") || name.starts_with("PAPERSPACE_") && !kept {
+        if name == "KUBECONFIG" || name.starts_with("OTEL_") || name.starts_with("MAKE") || name.starts_with("PAPERSPACE_") && !kept {
             command.env_remove(name.as_ref());
         }
     }

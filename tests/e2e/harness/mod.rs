@@ -18,6 +18,7 @@
 //!   tenth of a second of CPU a time.
 //! - `Test::sim` is [`Simulator`]: truth, machines behind the operator's back, faults, calls that were counted. A minute passes in a second.
 //! - `Test::operator` is [`Operator`]: `kill9`, `restart`, `stop`, `log`.
+//! - [`Collector`] takes the traces of an operator that is started with `--otlp-endpoint`.
 //! - [`Storm`] is a user who creates, changes and deletes at random while the API misbehaves, and what must hold of all that happened.
 //! - [`Test::end`]: every machine that exists belongs to exactly one resource, none has two; [`Test::stays`] names those that are to stay.
 //! - [`ControlPlane::shared`] is one cluster for all cases, started by the first; [`ControlPlane::own`] is another, for what would disturb.
@@ -30,6 +31,7 @@
 //! `target/tmp/e2e-*`.
 
 mod asked;
+mod collector;
 pub(crate) mod control_plane;
 mod invariant;
 mod operator;
@@ -44,6 +46,7 @@ use std::future::Future;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+pub(crate) use collector::{Collector, Received};
 pub(crate) use control_plane::{ControlPlane, work_dir};
 pub(crate) use invariant::mark;
 pub(crate) use operator::{BINARY, Operator, command};

@@ -33,7 +33,7 @@ fn command_of(binary: &str) -> Command {
     let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        if name.starts_with("PAPERSPACE_") || name.starts_with("KUBE") {
+        if ["PAPERSPACE_", "KUBE", "OTEL_"].iter().any(|prefix| name.starts_with(prefix)) {
             command.env_remove(&*name);
         }
     }
