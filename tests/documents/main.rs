@@ -7,7 +7,8 @@ mod dependencies;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const DOCUMENTS: [&str; 5] = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "deploy/admission/README.md", "docs/dependencies.md"];
+const DOCUMENTS: [&str; 6] =
+    ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "deploy/admission/README.md", "docs/dependencies.md", "docs/image.md"];
 
 fn at(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
