@@ -8,8 +8,7 @@ use super::{output, top};
 
 #[test]
 fn the_commands_work_in_their_order() {
-    let image = Image::shared();
-    let _ = fs::remove_dir_all(top().join("target/root"));
+    Image::shared();
     let document = fs::read_to_string(top().join("docs/image.md")).unwrap();
     let mut ids = Vec::new();
     let run: Vec<String> = blocks(&document).into_iter().filter(|block| block.language == "sh").map(|block| block.text).collect();
@@ -22,5 +21,4 @@ fn the_commands_work_in_their_order() {
         }
     }
     assert!(ids.len() == 2 && ids[0] == ids[1], "{ids:?}");
-    assert!(image.binary.exists() && top().join("target/sbom.cdx.json").exists());
 }

@@ -4,6 +4,9 @@
 //!
 //! No registry is asked for anything: the stage of the Dockerfile that compiles is not run here. What it runs is: `deploy/image/static` and
 //! `deploy/image/root`.
+//!
+//! The program is built without optimisation, which takes minutes; `IMAGE_BINARY=file` has all of it done with another static one, such as the
+//! release that `make static` builds.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::needless_pass_by_value, clippy::print_stdout, missing_docs, reason = "tests")]
 

@@ -13,6 +13,9 @@ use super::{output, top};
 /// The time of everything in the images: 2026-01-01.
 pub(crate) const EPOCH: &str = "1767225600";
 
+/// The variable that names another program.
+const GIVEN: &str = "IMAGE_BINARY";
+
 /// A static program, and the image around it.
 #[derive(Debug)]
 pub(crate) struct Image {
@@ -29,9 +32,15 @@ impl Image {
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Image> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let binary = top().join(output(command("make").arg("static")).trim());
+            let given = std::env::var_os(GIVEN).map(PathBuf::from);
+            let binary = given.unwrap_or_else(|| top().join(output(command("make").arg("static")).trim()));
             Self::build(binary, "shared", "podman", &[])
         })
+    }
+
+    /// Whether its program is one that was built for these tests.
+    pub(crate) fn is_of_tests() -> bool {
+        std::env::var_os(GIVEN).is_none()
     }
 
     /// `make image`, around this program. The flags are variables of make.
@@ -77,6 +86,7 @@ pub(crate) fn command(program: &str) -> Command {
     let store = store();
     command.env("CONTAINERS_STORAGE_CONF", store.join("storage.conf")).env("CONTAINERS_CONF", store.join("containers.conf"));
     command.env("STORAGE_DRIVER", "vfs").env("BUILDAH_ISOLATION", "chroot").env("SOURCE_DATE_EPOCH", EPOCH);
+    command.env("PROFILE", "image-test");
     command.current_dir(top());
     command
 }
