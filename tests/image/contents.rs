@@ -120,8 +120,8 @@ fn in_it_are_the_program_and_the_certificate_authorities_alone() {
 #[test]
 fn the_context_is_what_the_dockerfile_copies() {
     let file = fs::read_to_string(top().join("deploy/Dockerfile")).unwrap();
-    let copies = file.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|rest| !rest.starts_with("--from"));
-    let copied: Vec<&str> = copies.flat_map(|rest| rest.rsplit_once(' ').unwrap().0.split(' ')).collect();
+    let steps = file.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|rest| !rest.starts_with("--from"));
+    let copied: Vec<&str> = steps.flat_map(|rest| rest.rsplit_once(' ').unwrap().0.split(' ')).collect();
     let all = work_dir().join("all.Dockerfile");
     fs::write(&all, "FROM scratch\nCOPY . /\n").unwrap();
     output(command("podman").args(["build", "--quiet", "--tag", "localhost/context:test", "--file"]).arg(&all).arg("."));
@@ -154,7 +154,7 @@ fn what_cannot_run_in_it_is_not_put_into_it() {
     // The tests' own program needs the C library.
     let mut make = command("make");
     make.args(["image", "IMAGE=localhost/dynamic:test", "TOOL=podman"]).arg(format!("BINARY={}", super::harness::BINARY));
-    let made = make.output().unwrap();
-    let said = String::from_utf8_lossy(&made.stderr);
-    assert!(!made.status.success() && said.contains("needs a dynamic linker"), "{said}");
+    let refused = make.output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("needs a dynamic linker"), "{said}");
 }
