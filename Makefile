@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test bench soak storm lint deny mutants mutants-controller crd image clean
+.PHONY: help demo demo-stop test bench soak storm lint deny mutants mutants-controller crd static image sbom clean
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 IMAGE ?= paperspace-operator:$(VERSION)
@@ -22,7 +22,7 @@ demo-stop: ## stop what `make demo KEEP=1` left running
 	@tests/demo/stop
 
 test: ## every test, end to end included; the first time it fetches or builds Kubernetes servers (7 to 13 minutes)
-	@tests/need cc=gcc curl=curl openssl=openssl promtool=prometheus
+	@tests/need cc=gcc curl=curl openssl=openssl promtool=prometheus podman=podman buildah=buildah runc=runc
 	@tests/control-plane/servers >/dev/null
 	@tests/helm/library >/dev/null
 	@mkdir -p target
@@ -52,7 +52,7 @@ lint: ## formatting, clippy and documentation, with warnings denied; shellcheck 
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
-	@scripts=$$(grep -lE '^#!.*bash|^# shellcheck shell=bash' -r tests .ci); \
+	@scripts=$$(grep -lE '^#!.*bash|^# shellcheck shell=bash' -r tests deploy .ci); \
 	if command -v shellcheck >/dev/null; then echo shellcheck $$scripts; shellcheck -x $$scripts; else echo "no shellcheck here: scripts not checked"; fi
 
 deny: ## licences, advisories, second versions and sources of the crates, as deny.toml has them (the advisories are fetched)
@@ -77,11 +77,17 @@ crd: ## write crds/ anew from the types, and the chart's copy: the definition an
 	cargo run --locked --quiet -- crd --reference > target/crd.md
 	mv target/crd.md crds/README.md
 
-image: ## build the container image (IMAGE=name:tag) with docker, podman or buildah
-	@for tool in docker podman buildah; do if command -v $$tool >/dev/null; then break; fi; tool=; done; \
-	[ -n "$$tool" ] || { echo "make image: no docker, podman or buildah here" >&2; exit 1; }; \
-	set -x; $$tool build -f deploy/Dockerfile --build-arg VERSION=$(VERSION) \
-	  --build-arg REVISION=$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown) -t $(IMAGE) .
+static: ## build the program as one static file, and print where it is (TARGET=triple: for another machine)
+	@deploy/image/static
+
+image: ## build the container image with docker, podman or buildah (IMAGE=name:tag; BINARY=file: around a static program; docs/image.md)
+	@deploy/image/build $(IMAGE)
+
+sbom: ## list what is in the program, as CycloneDX: target/sbom.cdx.json (TARGET=triple)
+	@mkdir -p target
+	@deploy/image/sbom >target/sbom.part
+	@mv target/sbom.part target/sbom.cdx.json
+	@echo target/sbom.cdx.json
 
 clean: ## remove what was built; the Kubernetes servers stay in their cache
 	cargo clean
