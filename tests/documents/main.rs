@@ -15,7 +15,7 @@ fn documents() -> Vec<String> {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() && !name.starts_with('.') && !["target", "mutants.out"].contains(&name.as_str()) {
                 left.push(path);
-            } else if name.ends_with(".md") {
+            } else if path.extension().is_some_and(|extension| extension == "md") {
                 found.push(path.strip_prefix(at("")).unwrap().to_str().unwrap().to_owned());
             }
         }
@@ -76,10 +76,16 @@ fn each_command_exists() {
                 }
                 ["cargo", "test", "--test", target, ref filter @ ..] => {
                     assert!(at(&format!("tests/{target}/main.rs")).exists(), "{document}: {command}");
-                    filter.iter().for_each(|filter| names_a_test(&format!("tests/{target}"), filter, document));
+                    for filter in filter {
+                        names_a_test(&format!("tests/{target}"), filter, document);
+                    }
                     found += 1;
                 }
-                ["cargo", "test", "--lib", ref filter @ ..] => filter.iter().for_each(|filter| names_a_test("src", filter, document)),
+                ["cargo", "test", "--lib", ref filter @ ..] => {
+                    for filter in filter {
+                        names_a_test("src", filter, document);
+                    }
+                }
                 ["kubectl", .., "-k", path] => assert!(at(path).join("kustomization.yaml").exists(), "{document}: {command}"),
                 _ => {}
             }
