@@ -37,6 +37,22 @@ fn forbidden() -> Vec<String> {
     plain.map(str::to_owned).into_iter().chain(encoded.iter().map(|text| base64(text))).collect()
 }
 
+#[test]
+fn what_is_looked_for_is_in_what_would_be_shown() {
+    let whole = |text: &str| serde_json::to_string(&ByteString(text.as_bytes().to_vec())).unwrap();
+    let shown = [
+        format!("authorization: Bearer {KEY}-2"),
+        format!("x-token: {TOKEN}"),
+        format!("{SCRIPT} again"),
+        whole(&format!("{KEY}-2")),
+        whole(&format!("Bearer {TOKEN}")),
+        whole(&format!("{SCRIPT} at last")),
+    ];
+    for text in shown {
+        assert!(forbidden().iter().any(|word| text.contains(word)), "{text}");
+    }
+}
+
 fn get(url: &str, accept: &str) -> String {
     block_on(async { reqwest::Client::new().get(url).header("accept", accept).send().await.unwrap().text().await.unwrap() })
 }
