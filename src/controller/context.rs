@@ -71,7 +71,7 @@ pub(super) struct Slot {
     /// What the last pass left to happen to the machine.
     pub(super) awaited: Option<Box<Awaited>>,
     /// The machine that the resource was last known to have, to be said in logs.
-    pub(super) machine: Option<String>,
+    pub(super) machine: Option<Box<str>>,
     /// Passes that failed in a row.
     pub(super) failures: u32,
 }
@@ -169,7 +169,7 @@ mod tests {
         let mut slot = None;
         let allocated = allocation_counter::measure(|| slot = Some(Slot::default())).bytes_total;
         assert_eq!(allocated, 0);
-        assert!(size_of::<Slot>() <= 1100, "{} bytes", size_of::<Slot>());
+        assert!(size_of::<Slot>() <= 1104, "{} bytes", size_of::<Slot>());
         assert!(slot.is_some_and(|slot| slot.memory == Memory::default()));
     }
 }

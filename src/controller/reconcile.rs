@@ -129,7 +129,7 @@ async fn take_pass(seen: &Seen, context: &Context, known: Option<Known>, span: &
     let now = context.clock.now();
     let executed = execute(context, &known.object, &decision, client.as_ref(), known.at, &mut slot).await?;
     let made = slot.memory.machine_of_reply().filter(|_| matches!(decision.step, Step::Create { .. }));
-    let machine = made.or(decision.status.machine_id.as_deref()).map(str::to_owned);
+    let machine: Option<Box<str>> = made.or(decision.status.machine_id.as_deref()).map(Into::into);
     span.has(machine.as_deref());
     slot.machine = machine;
     match executed {
