@@ -9,8 +9,8 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 IMAGE ?= paperspace-operator:$(VERSION)
 ROUNDS ?= 10
 
-# Keys and addresses of the real Paperspace stay outside: everything here talks to loopback.
-unexport $(filter-out PAPERSPACE_OPERATOR_CACHE PAPERSPACE_OPERATOR_ENVTEST,$(filter PAPERSPACE_%,$(.VARIABLES)))
+# Keys and addresses of the real Paperspace, and of collectors of traces, stay outside: everything here talks to loopback.
+unexport $(filter-out PAPERSPACE_OPERATOR_CACHE PAPERSPACE_OPERATOR_ENVTEST,$(filter PAPERSPACE_% OTEL_%,$(.VARIABLES)))
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

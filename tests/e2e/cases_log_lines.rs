@@ -54,7 +54,7 @@ fn in_json() {
         }
     }
     assert_eq!(seen.len(), 3);
-    assert!(seen.values().all(|(with, without)| *with > 10 && *without > 1), "{seen:?}");
+    assert!(seen.values().all(|(with, without)| *with > 2 && *without > 0), "{seen:?}");
     // The call that made the machine came back with it.
     for (message, about) in [("called", "POST"), ("call failed", "PATCH")] {
         let found = lines.iter().filter(|line| line["message"] == message && line["method"] == about);
@@ -74,7 +74,7 @@ fn in_text() {
     for (name, id) in machines {
         let mut of_object =
             lines.iter().filter(|line| line.contains(&format!("{start}{name}\""))).skip_while(|line| !line.contains("machine="));
-        assert!(of_object.clone().count() > 10, "{name}");
+        assert!(of_object.clone().count() > 2, "{name}");
         let once = |line: &&str| line.contains(&format!("machine=\"{id}\"")) && line.matches("machine=").count() == 1;
         assert!(of_object.all(once), "{name}");
     }
