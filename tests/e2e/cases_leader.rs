@@ -105,6 +105,9 @@ fn an_operator_without_a_lease_beside_the_first_with_one_doubles_neither_machine
     for name in &names {
         t.wait_ready(name);
     }
-    assert_eq!(t.sim.calls("PATCH /machines/{id}/restart"), 1);
+    // On a machine that is too slow to send it in time it is not sent, and that is told.
+    let state = t.get("old").unwrap()["status"]["operation"]["state"].clone();
+    let restarts = t.sim.calls("PATCH /machines/{id}/restart");
+    assert!(restarts == 1 || restarts == 0 && state == "Uncertain", "{restarts}, {state}");
     goes_on(t, new, &names);
 }
