@@ -46,14 +46,13 @@ soak: ## random lives under every fault, in virtual time (SEEDS=2000; a failure 
 	@tests/need cc=gcc
 	SOAK_SEEDS=$(or $(SEEDS),2000) cargo test --locked --test simulation soak::after -- --nocapture
 
-lint: ## formatting, clippy and documentation, with warnings denied; shellcheck where it is installed
-	@tests/need cc=gcc
+lint: ## formatting, clippy, documentation and shellcheck, with warnings denied
+	@tests/need cc=gcc shellcheck=shellcheck
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
-	@scripts=$$(grep -lE '^#!.*bash|^# shellcheck shell=bash' -r tests deploy .ci); \
-	if command -v shellcheck >/dev/null; then echo shellcheck $$scripts; shellcheck -x $$scripts; else echo "no shellcheck here: scripts not checked"; fi
+	shellcheck -x $$(grep -lE '^#!.*bash|^# shellcheck shell=bash' -r tests deploy .ci)
 
 deny: ## licences, advisories, second versions and sources of the crates, as deny.toml has them (the advisories are fetched)
 	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
