@@ -92,12 +92,17 @@ fn run(p: &mut Pass, id: &str, team: &str) -> Flow<std::convert::Infallible> {
 /// The mark on the machine is this resource's, or was lost (which is drift). Another one's means that it was taken over.
 fn still_ours(p: &mut Pass, machine: &Machine) -> Flow<()> {
     if let Some(other) = Mark::of_name(&machine.name).filter(|m| *m != p.mark) {
+        let (id, name) = (&machine.id, &machine.name);
+        let ways = if p.copied_from() == Some(other.as_str()) {
+            "This object was restored from that resource, with its status: delete it, which only drops its finalizer, and restore it without".to_owned()
+        } else {
+            format!(
+                "If it is this resource's, remove that mark from its name ({name}) on Paperspace; else delete this resource, which then only drops its finalizer"
+            )
+        };
         let because = Because::new(
             Reason::OwnershipLost,
-            format!(
-                "machine {} carries the mark {other} of another resource and is not touched any more. If it is this resource's, remove that mark from its name ({}) on Paperspace; else delete this resource, which then only drops its finalizer",
-                machine.id, machine.name
-            ),
+            format!("machine {id} carries the mark {other} of another resource and is not touched any more. {ways}"),
         );
         return Err(p.wait(because, None));
     }

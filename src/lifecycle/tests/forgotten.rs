@@ -89,6 +89,8 @@ fn a_restored_object_with_its_status_does_not_touch_the_others_machine() {
     world.object.metadata.uid = Some("bbbbbbbb-51de-4c1a-9f00-000000000001".to_owned());
     world.run();
     assert_eq!(world.conditions(), "Ready=False/OwnershipLost Synced=False/OwnershipLost Stalled=True/OwnershipLost");
+    let message = world.status().condition("Stalled").unwrap().message.clone();
+    assert!(message.contains("with its status: delete it"), "{message}");
     world.machine().name = "renamed".to_owned();
     world.run();
     assert_eq!(world.conditions(), "Ready=False/Restored Synced=False/Restored Stalled=True/Restored");
