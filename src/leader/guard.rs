@@ -46,17 +46,22 @@ impl Guard {
         Place { index, confirmed: self.confirmed.clone() }
     }
 
-    /// Whether all leases are held, by both clocks: a monotonic one stands still while a machine is suspended.
+    /// Whether all leases are held.
     pub fn may_act(&self) -> bool {
-        let now = self.clock.now();
-        let held = |since: &Option<Moment>| since.is_some_and(|since| now.at_most_since(&since) < self.deadline);
-        self.confirmed.borrow().iter().all(held)
+        self.all_held(&self.confirmed.borrow())
     }
 
     /// Waits until all leases are held.
     pub async fn opens(&self) {
-        // Fails only without a sender, and this is one.
-        let _ = self.confirmed.subscribe().wait_for(|_| self.may_act()).await;
+        // What is told must not be asked for again while it is looked at: with somebody waiting to tell more, neither would go on. Fails only
+        // without a sender, and this is one.
+        let _ = self.confirmed.subscribe().wait_for(|confirmed| self.all_held(confirmed)).await;
+    }
+
+    /// By both clocks: a monotonic one stands still while a machine is suspended.
+    fn all_held(&self, confirmed: &[Option<Moment>]) -> bool {
+        let now = self.clock.now();
+        confirmed.iter().all(|since| since.is_some_and(|since| now.at_most_since(&since) < self.deadline))
     }
 
     /// The same transport, through which nothing is changed without a lease. What is not sent is certainly not done.
@@ -86,9 +91,11 @@ impl Place {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+    use std::thread;
 
     use futures::future::{BoxFuture, FutureExt as _};
     use reqwest::Request;
@@ -138,6 +145,28 @@ mod tests {
             assert_eq!(refused(send(method).await), Some(false), "the second one was not renewed");
         }
         assert_eq!(counter.0.load(Ordering::Relaxed), 5);
+    }
+
+    #[test]
+    fn who_waits_for_a_lease_does_not_stand_in_the_way_of_who_tells_of_it() {
+        const TIMES: usize = 50_000;
+        let clock = Clock::start();
+        let guard = Guard::closed(clock.clone(), Duration::from_hours(1), 1);
+        let place = guard.place(0);
+        place.tell(Some(clock.now()));
+        let (done, all_done) = mpsc::channel();
+        let told = done.clone();
+        thread::spawn(move || {
+            (0..TIMES).for_each(|_| place.tell(Some(clock.now())));
+            told.send(()).unwrap();
+        });
+        thread::spawn(move || {
+            (0..TIMES).for_each(|_| futures::executor::block_on(guard.opens()));
+            done.send(()).unwrap();
+        });
+        for _ in 0..2 {
+            all_done.recv_timeout(Duration::from_mins(2)).expect("they wait for each other");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -214,6 +214,7 @@ impl Node {
 fn is_ready(pod: &Pod) -> bool {
     let ask = || {
         let mut stream = TcpStream::connect(("127.0.0.1", pod.port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
         stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
@@ -222,8 +223,15 @@ fn is_ready(pod: &Pod) -> bool {
     ask().unwrap_or(false)
 }
 
-/// In order, as a kubelet ends it.
+/// In order, as a kubelet ends it, and by force after the Deployment's `terminationGracePeriodSeconds`.
 fn end(mut pod: Pod) {
     let _ = Command::new("kill").arg(pod.process.id().to_string()).status();
-    let _ = pod.process.wait();
+    let grace = Duration::from_secs(pod.template["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap());
+    let told = Instant::now();
+    while pod.process.try_wait().unwrap().is_none() {
+        if told.elapsed() > grace {
+            let _ = pod.process.kill();
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
