@@ -9,6 +9,10 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 IMAGE ?= paperspace-operator:$(VERSION)
 ROUNDS ?= 10
 
+# Tests that wait more than they work are run beside the others.
+BESIDE := image readme
+OTHERS := $(filter-out $(BESIDE),$(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs))))
+
 # Keys and addresses of the real Paperspace, and of collectors of traces, stay outside: everything here talks to loopback.
 unexport $(filter-out PAPERSPACE_OPERATOR_CACHE PAPERSPACE_OPERATOR_ENVTEST,$(filter PAPERSPACE_% OTEL_%,$(.VARIABLES)))
 
@@ -26,10 +30,16 @@ test: ## every test, end to end included; the first time it fetches or builds Ku
 	@tests/control-plane/servers >/dev/null
 	@tests/helm/library >/dev/null
 	@mkdir -p target
-	@echo "cargo test --locked --workspace --no-fail-fast"; \
-	cargo test --locked --workspace --no-fail-fast 2>&1 | tee target/test.log && failed=0 || failed=$$?; \
+	cargo test --locked --workspace --no-run
+	@run() { echo "cargo test --locked --no-fail-fast $$*"; cargo test --locked --no-fail-fast "$$@" 2>&1; }; \
+	trap 'kill 0' INT; \
+	run $(BESIDE:%=--test %) >target/test-beside.log & \
+	failed=0; \
+	run --lib --bins $(OTHERS:%=--test %) | tee target/test.log || failed=1; \
+	wait $$! || failed=1; \
+	cat target/test-beside.log; \
 	awk '/^test result:/ {passed += $$4; failed += $$6; ignored += $$8} \
-	  END {printf "make test: %d tests passed, %d failed, %d ignored\n", passed, failed, ignored}' target/test.log; \
+	  END {printf "make test: %d tests passed, %d failed, %d ignored\n", passed, failed, ignored}' target/test.log target/test-beside.log; \
 	exit $$failed
 
 bench: ## what 100, 1,000 and 10,000 resources cost, checked and beside polling one by one (BENCH_SIZES=100 BENCH_IDLE=60s: a part of the hours it takes)
