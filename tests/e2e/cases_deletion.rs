@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::harness::{ControlPlane, PATIENCE, Setup, Test, block_on, fixed, holds_for, mark, wait_for};
+use super::harness::{ControlPlane, PATIENCE, Setup, Test, block_on, fixed, free_address, holds_for, mark, wait_for};
 
 const OWN: Setup = Setup { own_key: None, ..Setup::USUAL };
 
@@ -212,10 +212,10 @@ fn the_crd_is_waited_for_and_its_end_takes_no_machine_with_it() {
     // It takes all resources of a cluster.
     let plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::own("crd")));
     plane.kubectl(&["delete", "-k", "deploy/crd"]);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let flags = &*Vec::leak(vec!["--log", "debug", "--listen", fixed(port.to_string())]);
+    let address = free_address();
+    let flags = &*Vec::leak(vec!["--log", "debug", "--listen", address]);
     let t = Test::with("crd", Setup { plane: Some(plane), flags, ..Setup::USUAL });
-    let probe = |path: &str| block_on(async { Some(reqwest::get(format!("http://{port}/{path}")).await.ok()?.status().as_u16()) });
+    let probe = |path: &str| block_on(async { Some(reqwest::get(format!("http://{address}/{path}")).await.ok()?.status().as_u16()) });
     wait_for("the probes", PATIENCE, || probe("readyz"));
     assert_eq!((probe("livez"), probe("readyz"), probe("metrics")), (Some(200), Some(503), Some(200)));
     wait_for("the message", PATIENCE, || t.operator.log().contains("kubectl apply -k deploy/crd").then_some(()));

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::json;
 
-use super::harness::{BINARY, PATIENCE, Setup, Test, command, fixed, wait_for};
+use super::harness::{BINARY, PATIENCE, Setup, Test, command, free_address, wait_for};
 
 const ANSWERED: &str = "`paperspace-operator log` is answered on ";
 
@@ -102,7 +102,7 @@ fn a_wrong_filter_is_answered_as_on_the_command_line_and_changes_nothing() {
 /// A page can have a browser send requests here, to a name of its own that leads to this machine, or to this address.
 #[test]
 fn nobody_changes_it_from_elsewhere() {
-    let public = fixed(std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string());
+    let public = free_address();
     let flags = &*Vec::leak(vec!["--admin-listen", "127.0.0.1:0", "--listen", public]);
     let t = Test::with("log-elsewhere", Setup { flags, ..Setup::USUAL });
     let address = admin(&t);

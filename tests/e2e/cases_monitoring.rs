@@ -6,12 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::harness::{ControlPlane, PATIENCE, Setup, Test, block_on, fixed, wait_for, work_dir};
-
-/// A free address of this machine.
-fn free() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
+use super::harness::{ControlPlane, PATIENCE, Setup, Test, block_on, free_address, wait_for, work_dir};
 
 fn get(url: &str) -> Option<String> {
     block_on(async { reqwest::get(url).await.ok()?.text().await.ok() })
@@ -19,13 +14,13 @@ fn get(url: &str) -> Option<String> {
 
 /// A Prometheus that asks one operator every second.
 struct Prometheus {
-    address: String,
+    address: &'static str,
     process: Child,
 }
 
 impl Prometheus {
     fn start(target: &str) -> Self {
-        let (address, home) = (free(), work_dir().join("prometheus"));
+        let (address, home) = (free_address(), work_dir().join("prometheus"));
         fs::create_dir_all(&home).unwrap();
         let config = json!({"scrape_configs": [{
             "job_name": "paperspace-operator", "scrape_interval": "1s", "static_configs": [{"targets": [target]}],
@@ -81,13 +76,13 @@ fn promtool_takes(metrics: &str) {
 fn every_query_of_the_dashboard_is_answered_by_what_a_working_operator_shows() {
     // What no resource has is counted by an operator of all namespaces, and each series needs something to happen.
     let plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::own("monitoring")));
-    let address = free();
-    let flags = &*Vec::leak(vec!["--listen", fixed(address.clone()), "--lease-namespace", "default"]);
+    let address = free_address();
+    let flags = &*Vec::leak(vec!["--listen", address, "--lease-namespace", "default"]);
     let mut t = Test::with("monitoring", Setup { plane: Some(plane), flags, stopped: true, ..Setup::SETTLING });
     let at = t.operator.arguments.iter().position(|flag| flag == "--watch-namespace").unwrap();
     t.operator.arguments.drain(at..at + 2);
     t.operator.start();
-    let prometheus = Prometheus::start(&address);
+    let prometheus = Prometheus::start(address);
     let id = t.sim.create_machine(&json!({"machineType": "A4000"}));
     t.stays(&id);
     t.sim.fault(&json!({"kind": "lose-reply", "method": "POST", "route": "/machines", "count": 1}));

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use super::harness::{BINARY, ControlPlane, PATIENCE, Setup, Test, block_on, command, fixed, mark, wait_for};
+use super::harness::{BINARY, ControlPlane, PATIENCE, Setup, Test, block_on, command, free_address, mark, wait_for};
 
 const GONE: &str = "aaaaaaaaaaaa";
 
@@ -229,15 +229,16 @@ fn what_cannot_be_a_resource_is_said_and_no_manifest_is_printed() {
 fn an_operator_of_all_namespaces_counts_what_no_resource_has() {
     // It looks after every resource of its cluster.
     let plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::own("orphans")));
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let flags = &*Vec::leak(vec!["--listen", fixed(port.to_string())]);
+    let address = free_address();
+    let flags = &*Vec::leak(vec!["--listen", address]);
     let mut t = Test::with("orphan-gauges", Setup { plane: Some(plane), flags, stopped: true, ..Setup::USUAL });
     let at = t.operator.arguments.iter().position(|flag| flag == "--watch-namespace").unwrap();
     t.operator.arguments.drain(at..at + 2);
     t.operator.start();
     let id = t.sim.create_machine(&json!({"machineType": "A4000"}));
     t.stays(&id);
-    let metrics = || block_on(async { reqwest::get(format!("http://{port}/metrics")).await.ok()?.text().await.ok() }).unwrap_or_default();
+    let metrics =
+        || block_on(async { reqwest::get(format!("http://{address}/metrics")).await.ok()?.text().await.ok() }).unwrap_or_default();
     let shows = |line: &str| metrics().lines().any(|shown| shown == format!("paperspace_operator_{line}"));
     wait_for("the metrics", PATIENCE, || metrics().contains("paperspace_operator_leader").then_some(()));
     assert!(!metrics().contains("paperspace_operator_orphans{"), "nothing is known without a resource");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
-use super::harness::{Collector, PATIENCE, Setup, Test, block_on, condition_of, fixed, wait_for};
+use super::harness::{Collector, PATIENCE, Setup, Test, block_on, condition_of, fixed, free_address, wait_for};
 
 /// How the keys begin. What is looked for is this, so that half a key is found too.
 const KEY: &str = "a-key-that-nobody-may-see";
@@ -18,11 +18,6 @@ const ALL: &str = "trace,kube_runtime=trace";
 
 /// How many resources there are besides those of the stories.
 const LOAD: usize = 36;
-
-/// A free address of this machine.
-fn free() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
 
 /// As a Secret has it, without the end, which depends on what follows.
 fn base64(text: &str) -> String {
@@ -163,8 +158,8 @@ fn everything(t: &Test, public: &str, admin: &str, collector: &Collector) -> BTr
 
 fn nothing_is_shown(format: &str) {
     let keys = ["1=te1", "2=te1", "3=te1", "m=te1:member"].map(|key| fixed(format!("{KEY}-{key}")));
-    let (public, admin) = (free(), free());
-    let flags = ["--log", ALL, "--log-format", format, "--listen", &public, "--admin-listen", &admin].map(fixed);
+    let (public, admin) = (free_address(), free_address());
+    let flags = ["--log", ALL, "--log-format", format, "--listen", public, "--admin-listen", admin].map(fixed);
     let mut t = Test::with(
         &format!("secrets-{format}"),
         Setup {
@@ -190,7 +185,7 @@ fn nothing_is_shown(format: &str) {
     load_and_errors(&t);
     wait_for("traces", PATIENCE, || collector.spans().iter().any(|span| span.status == 2).then_some(()));
 
-    let all = everything(&t, &public, &admin, &collector);
+    let all = everything(&t, public, admin, &collector);
     // It was looked where something can be found.
     let (log, got) = (&all["the log"], &all["what the collector got"]);
     for library in ["hyper_util", "kube_client", "kube_runtime", "reqwest", "paperspace_operator"] {

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
-use super::harness::{Collector, ControlPlane, PATIENCE, Received, Setup, Test, wait_for, work_dir};
+use super::harness::{Collector, ControlPlane, PATIENCE, Received, Setup, Test, free_address, wait_for, work_dir};
 use super::helm::{self, Helm, NAME, OPERATOR};
 use super::helm_release::chart;
 
@@ -89,7 +89,7 @@ fn what_was_not_sent_yet_is_sent_at_the_end() {
 #[test]
 fn a_collector_that_is_dead_or_silent_holds_up_nothing_and_is_complained_about_once() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = free_address();
     let complaint = "does not take traces";
     let mut t = traced("traces-dead", &format!("http://{nobody}"), &[("OTEL_EXPORTER_OTLP_TIMEOUT", "1000")]);
     for (name, endpoint) in [("dead", None), ("silent", Some(format!("http://{}", silent.local_addr().unwrap())))] {

@@ -86,6 +86,12 @@ pub(crate) fn fixed(text: impl Into<String>) -> &'static str {
     text.into().leak()
 }
 
+/// An address of this machine, with a port that is free.
+pub(crate) fn free_address() -> &'static str {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    fixed(listener.local_addr().expect("an address").to_string())
+}
+
 /// Runs something asynchronous to its end; cases themselves are plain functions.
 pub(crate) fn block_on<F: Future>(work: F) -> F::Output {
     static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
